@@ -1,0 +1,35 @@
+"""What the caller of fetcher did wrong, as exceptions.
+
+What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
+(see `fetcher.models`).
+
+    FetcherError
+    +-- ConfigError (also a ValueError)    an option or a value makes no sense
+    +-- InputError                         a list of URLs cannot be read
+    +-- OutputError                        a result cannot be written
+    +-- ExtractError                       `extract=` gave what cannot travel
+"""
+
+from __future__ import annotations
+
+__all__ = ["ConfigError", "ExtractError", "FetcherError", "InputError", "OutputError"]
+
+
+class FetcherError(Exception):
+    """Base of every error that fetcher itself raises."""
+
+
+class ConfigError(FetcherError, ValueError):
+    """An option has a value that makes no sense; the message names both."""
+
+
+class InputError(FetcherError):
+    """A list of URLs cannot be read; the message names the file."""
+
+
+class OutputError(FetcherError):
+    """A result cannot be written; the message names the file."""
+
+
+class ExtractError(FetcherError):
+    """The function given as `extract=` raised, or returned no plain value."""

@@ -1,0 +1,309 @@
+"""The values that cross a module or a process; no behaviour beyond reading them.
+
+Everything here is immutable and pickles. What a site does wrong is a `Failure`
+in a `Page`, with a `Kind` out of a closed set; what a URL came to is a `State`
+out of a closed set. `Page` itself stands in `fetcher.page`, because it owns
+lazy views that need a parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = [
+    "Certificate",
+    "Facts",
+    "Failure",
+    "Heading",
+    "Headers",
+    "Hop",
+    "Image",
+    "Kind",
+    "Link",
+    "MetaRefresh",
+    "Request",
+    "Settings",
+    "State",
+    "StructuredItem",
+    "Timings",
+]
+
+
+class State(StrEnum):
+    """What a URL came to: every Page is in exactly one of these."""
+
+    OK = "ok"
+    REDIRECTED = "redirected"
+    BROKEN = "broken"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Kind(StrEnum):
+    """Why there is no answer, or no usable one."""
+
+    DNS = "dns"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    PROXY = "proxy"
+    TLS_EXPIRED = "tls_expired"
+    TLS_HOSTNAME = "tls_hostname"
+    TLS_UNTRUSTED = "tls_untrusted"
+    TLS_OTHER = "tls_other"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    TOO_LARGE = "too_large"
+    BAD_ENCODING = "bad_encoding"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    BAD_URL = "bad_url"
+    WORKER_LOST = "worker_lost"
+    ANALYSIS_CRASHED = "analysis_crashed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a URL has no usable answer: a kind to count by, a sentence to read."""
+
+    kind: Kind
+    message: str
+
+
+class Hop(NamedTuple):
+    """One redirect that was followed: the URL that answered with it.
+
+    `ip` is the address that answered, None when the transport could not tell.
+    """
+
+    url: str
+    status: int
+    ip: str | None
+
+
+class Timings(NamedTuple):
+    """Where the time went, in seconds; None where a phase did not take place.
+
+    The phases follow each other and do not overlap; over redirects each is summed.
+
+        queue_s     from submission by the engine until a worker began
+        dns_s       name resolution (None on a reused connection)
+        connect_s   TCP connect (None on a reused connection)
+        tls_s       TLS handshake (None without TLS or on a reused connection)
+        ttfb_s      from the request being ready to send until the first byte came
+        transfer_s  from the first byte to the last
+        total_s     the whole exchange, redirects included, `queue_s` excluded
+    """
+
+    queue_s: float | None = None
+    dns_s: float | None = None
+    connect_s: float | None = None
+    tls_s: float | None = None
+    ttfb_s: float | None = None
+    transfer_s: float | None = None
+    total_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The certificate a TLS server showed, also when it was refused.
+
+    `reason` says in the TLS library's words why it was not `verified`, else None.
+    `not_before` and `not_after` are aware UTC.
+    """
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    verified: bool
+    reason: str | None = None
+
+
+class Headers(Mapping[str, str]):
+    """Response header fields: looked up without regard to case, order and repeats kept.
+
+    `headers["Set-Cookie"]` joins repeated fields with ", " (RFC 9110, 5.3);
+    `get_all` gives them one by one. `lines` is what came: n (name, value) pairs.
+    """
+
+    __slots__ = ("_joined", "lines")
+
+    def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
+        self.lines: tuple[tuple[str, str], ...] = tuple(lines)
+        self._joined: dict[str, str] | None = None
+
+    def _by_name(self) -> dict[str, str]:
+        if self._joined is None:
+            joined: dict[str, str] = {}
+            for name, value in self.lines:
+                key = name.lower()
+                joined[key] = f"{joined[key]}, {value}" if key in joined else value
+            self._joined = joined
+        return self._joined
+
+    def __getitem__(self, name: str) -> str:
+        return self._by_name()[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name())
+
+    def __len__(self) -> int:
+        return len(self._by_name())
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the value of every field of this name, in the order they came."""
+        wanted = name.lower()
+        return [value for key, value in self.lines if key.lower() == wanted]
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.lines)!r})"
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[tuple[tuple[str, str], ...]]]:
+        return Headers, (self.lines,)
+
+
+class Link(NamedTuple):
+    """One thing that a page points to.
+
+    A tuple and not a dataclass: a page has 110 to 170 of them and they are built
+    three times as fast this way.
+
+    `url` is absolute (or as written, where it cannot be resolved); `attribute` is
+    None for the text of a `<style>`; `rel` is lower-case tokens; `line` and
+    `column` count from 1 and tell where the start tag stands in the source.
+    """
+
+    url: str
+    text: str
+    rel: tuple[str, ...]
+    tag: str
+    attribute: str | None
+    line: int
+    column: int
+
+
+class Heading(NamedTuple):
+    """One `<h1>` to `<h6>`: its level, 1 to 6, and its text, white space folded."""
+
+    level: int
+    text: str
+
+
+class Image(NamedTuple):
+    """One `<img>`. `alt` is None when the attribute is missing, "" when it is empty."""
+
+    url: str
+    alt: str | None
+    line: int
+    column: int
+
+
+class MetaRefresh(NamedTuple):
+    """A `<meta http-equiv=refresh>`: where it leads after how many seconds."""
+
+    delay_s: float
+    url: str
+
+
+class StructuredItem(NamedTuple):
+    """One piece of structured data: its format, its types, its plain values.
+
+    `format` is "json-ld", "microdata", "rdfa" or "opengraph".
+    """
+
+    format: str
+    types: tuple[str, ...]
+    values: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a page says of itself, read once from its HTML by `facts.extract`.
+
+    Absent texts are None; white space in texts is folded to single spaces.
+    `robots` holds the lower-case directives of `<meta name=robots>`; `fragments`
+    the ids and names that `#...` can point to; `base` the URL that relative links
+    were resolved against; `text_hash` is a hex digest of the visible words.
+    `encoding` is a WHATWG name and `encoding_source` how it was learnt: "bom",
+    "http", "meta", "detected" or "default".
+    """
+
+    title: str | None
+    description: str | None
+    canonical: str | None
+    language: str | None
+    robots: tuple[str, ...]
+    headings: tuple[Heading, ...]
+    links: tuple[Link, ...]
+    images: tuple[Image, ...]
+    fragments: frozenset[str]
+    meta_refresh: MetaRefresh | None
+    base: str
+    structured_data: tuple[StructuredItem, ...]
+    word_count: int
+    text_hash: str
+    encoding: str
+    encoding_source: str
+
+    @property
+    def h1(self) -> tuple[str, ...]:
+        """The texts of the `<h1>` headings."""
+        return tuple(text for level, text in self.headings if level == 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to ask: what is the same for every request of a run.
+
+    timeout_s:      seconds for one attempt, its redirects and name look-ups included
+    max_redirects:  redirects that are followed
+    max_bytes:      decoded bytes of a body that are read
+    headers:        n (name, value) pairs sent besides our own; not across origins
+    auth:           (user, password) for the origin of each URL asked for
+    netrc:          look credentials up in ~/.netrc
+    cookie_file:    cookies in Netscape form, sent where they belong
+    proxy:          a proxy URL; None leaves it to the environment (`http_proxy`, ...)
+    cacert, cert:   PEM files: roots to trust, client certificate with its key
+    insecure:       take any certificate (it is still reported as not verified)
+    resolve:        n "host:port:address" in curl's form
+    ip_version:     4, 6, or None for both
+    accept:         n (low, high) ranges of statuses that are well; None: below 400
+    session:        a function that makes the `requests.Session` of each thread
+    """
+
+    timeout_s: float = 20.0
+    max_redirects: int = 10
+    max_bytes: int = 10_000_000
+    user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    auth: tuple[str, str] | None = None
+    netrc: bool = False
+    cookie_file: str | None = None
+    proxy: str | None = None
+    cacert: str | None = None
+    cert: str | None = None
+    insecure: bool = False
+    resolve: tuple[str, ...] = ()
+    ip_version: int | None = None
+    accept: tuple[tuple[int, int], ...] | None = None
+    session: Callable[[], requests.Session] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One URL to be asked for, as the person wrote it; `attempt` counts from 1."""
+
+    url: str
+    attempt: int = 1

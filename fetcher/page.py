@@ -1,0 +1,284 @@
+"""What one URL came to: the `Page` that the callback gets.
+
+A Page is filled by `fetcher.transport` in a worker, crosses the pipe as one flat
+tuple, and answers in the parent. `text`, `facts`, `soup`, `title` and `links` are
+made when first asked for and kept. This module is the only owner of bs4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .models import (
+    Certificate,
+    Facts,
+    Failure,
+    Headers,
+    Hop,
+    Kind,
+    Link,
+    State,
+    Timings,
+)
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
+__all__ = ["Page"]
+
+SKIPPING_KINDS = frozenset({Kind.FORBIDDEN_ADDRESS, Kind.CANCELLED})
+NO_TIMINGS = Timings()
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+class Page:
+    """What one URL came to.
+
+    Attributes:
+        url: the URL as asked for.
+        final_url: the URL that gave the answer, after redirects; WHATWG form.
+        status: the HTTP status, None where there was no answer.
+        headers: header fields of the answer.
+        content: decoded bytes of the body; cut at `max_bytes` when `too_large`.
+        encoding: the charset label of the Content-Type field, None without one.
+        wire_bytes: bytes of the body as they came, before decoding.
+        hops: each redirect that was followed, in order.
+        timings: seconds by phase.
+        ip: the address that answered; None where unknown.
+        http_version: "1.0", "1.1", "2" or "3"; None where unknown.
+        certificate: what a TLS server showed.
+        failure: why there is no usable answer; None for any complete answer.
+        attempt: which attempt this was, from 1.
+        fetched_at: when the attempt began, aware UTC.
+        worker_pid: process that fetched it; None where none did.
+        accepted: what `accept` says of the status; None where it was not given.
+        extract: what the `extract=` function returned.
+    """
+
+    def __init__(  # one value, eighteen parts, each named by its caller
+        self,
+        *,
+        url: str,
+        final_url: str | None = None,
+        status: int | None = None,
+        headers: Headers | None = None,
+        content: bytes = b"",
+        encoding: str | None = None,
+        wire_bytes: int = 0,
+        hops: Sequence[Hop] = (),
+        timings: Timings = NO_TIMINGS,
+        ip: str | None = None,
+        http_version: str | None = None,
+        certificate: Certificate | None = None,
+        failure: Failure | None = None,
+        attempt: int = 1,
+        fetched_at: datetime | None = None,
+        worker_pid: int | None = None,
+        accepted: bool | None = None,
+        extract: object = None,
+    ) -> None:
+        self.url = url
+        self.final_url = url if final_url is None else final_url
+        self.status = status
+        self.headers = Headers() if headers is None else headers
+        self.content = content
+        self.encoding = encoding
+        self.wire_bytes = wire_bytes
+        self.hops = tuple(hops)
+        self.timings = timings
+        self.ip = ip
+        self.http_version = http_version
+        self.certificate = certificate
+        self.failure = failure
+        self.attempt = attempt
+        self.fetched_at = datetime.now(UTC) if fetched_at is None else fetched_at
+        self.worker_pid = worker_pid
+        self.accepted = accepted
+        self.extract = extract
+
+    @property
+    def state(self) -> State:
+        """What the URL came to, out of the closed set."""
+        if self.failure is not None:
+            skipped = self.failure.kind in SKIPPING_KINDS
+            return State.SKIPPED if skipped else State.FAILED
+        if self.status is None:
+            return State.FAILED
+        accepted = self.status < 400 if self.accepted is None else self.accepted
+        if accepted and self.mitigation is None:
+            return State.REDIRECTED if self.hops else State.OK
+        return State.BROKEN if self.mitigation is None else State.BLOCKED
+
+    @cached_property
+    def mitigation(self) -> str | None:
+        """The sign that the site refuses robots and not people, or None.
+
+        A 403 alone is no such sign: it may refuse everybody.
+        """
+        if self.status is None or (self.status < 400 and self.status != 202):
+            return None
+        return _sign_of_mitigation(self.status, self.headers, self.content)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the URL gave what it should: `ok` or `redirected`."""
+        return self.state in (State.OK, State.REDIRECTED)
+
+    @property
+    def reason(self) -> str | None:
+        """One line saying why the page fell short; None when it did not."""
+        if self.failure is not None:
+            return f"{self.failure.kind}: {self.failure.message}"
+        if self.ok:
+            return None
+        answer = f"HTTP {self.status}"
+        return answer if self.mitigation is None else f"{answer}, {self.mitigation}"
+
+    @property
+    def body_bytes(self) -> int:
+        """Size of `content`, in bytes."""
+        return len(self.content)
+
+    @cached_property
+    def content_type(self) -> str | None:
+        """The media type without its parameters, lower-case; None without one."""
+        field = self.headers.get("content-type")
+        if field is None:
+            return None
+        return field.partition(";")[0].strip().lower() or None
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the body is HTML: by its media type, else by its first bytes."""
+        if self.content_type is not None:
+            return self.content_type in HTML_TYPES
+        start = self.content[:512].lstrip().lower()
+        return start.startswith((b"<!doctype html", b"<html"))
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text, decoded as a browser would (WHATWG labels only)."""
+        from .facts import decode
+
+        return decode(self.content, self.encoding).text
+
+    @cached_property
+    def facts(self) -> Facts | None:
+        """What the page says of itself; None for what is not HTML or did not come."""
+        if self.status is None or not self.content or not self.is_html:
+            return None
+        from .facts import extract
+
+        return extract(self.content, self.final_url, self.encoding)
+
+    @cached_property
+    def soup(self) -> BeautifulSoup:
+        """The body as BeautifulSoup over lxml, for the caller's own analysis."""
+        from bs4 import BeautifulSoup
+
+        return BeautifulSoup(self.text, "lxml")
+
+    @property
+    def title(self) -> str | None:
+        """The text of `<title>`, white space folded; None without one."""
+        return None if self.facts is None else self.facts.title
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Everything the page points to; empty for what is not HTML."""
+        return () if self.facts is None else self.facts.links
+
+    def __repr__(self) -> str:
+        return f"<Page {self.url} {self.state}: {self.reason or self.status}>"
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # One flat tuple of plain values: a third of the bytes and time of pickling
+        # the attributes by name, and nothing lazy travels.
+        failure = self.failure and (self.failure.kind.value, self.failure.message)
+        return _from_wire, (
+            self.url,
+            self.final_url,
+            self.status,
+            self.headers.lines,
+            self.content,
+            self.encoding,
+            self.wire_bytes,
+            tuple(tuple(hop) for hop in self.hops),
+            tuple(self.timings),
+            self.ip,
+            self.http_version,
+            self.certificate,
+            failure,
+            self.attempt,
+            self.fetched_at.timestamp(),
+            self.worker_pid,
+            self.accepted,
+            self.extract,
+        )
+
+
+def _from_wire(  # the order of Page.__reduce__
+    url: str,
+    final_url: str,
+    status: int | None,
+    header_lines: tuple[tuple[str, str], ...],
+    content: bytes,
+    encoding: str | None,
+    wire_bytes: int,
+    hops: tuple[tuple[str, int, str | None], ...],
+    timings: tuple[float | None, ...],
+    ip: str | None,
+    http_version: str | None,
+    certificate: Certificate | None,
+    failure: tuple[str, str] | None,
+    attempt: int,
+    fetched_at: float,
+    worker_pid: int | None,
+    accepted: bool | None,
+    extract: object,
+) -> Page:
+    return Page(
+        url=url,
+        final_url=final_url,
+        status=status,
+        headers=Headers(header_lines),
+        content=content,
+        encoding=encoding,
+        wire_bytes=wire_bytes,
+        hops=[Hop(*hop) for hop in hops],
+        timings=Timings(*timings),
+        ip=ip,
+        http_version=http_version,
+        certificate=certificate,
+        failure=failure and Failure(Kind(failure[0]), failure[1]),
+        attempt=attempt,
+        fetched_at=datetime.fromtimestamp(fetched_at, UTC),
+        worker_pid=worker_pid,
+        accepted=accepted,
+        extract=extract,
+    )
+
+
+def _sign_of_mitigation(status: int, headers: Headers, content: bytes) -> str | None:
+    """Name what shows that a robot was turned away where a person would not be.
+
+    Source:
+        Cloudflare, "Detect a Challenge Page response" (`cf-mitigated: challenge`);
+        AWS WAF, "Challenge and CAPTCHA actions" (`x-amzn-waf-action`, 202 and 405);
+        status 999 is LinkedIn's; 429 is RFC 6585, 4.
+    """
+    if status == 429:
+        return "too many requests"
+    if status == 999:
+        return "status 999 refuses robots"
+    for name in ("cf-mitigated", "x-amzn-waf-action"):
+        if name in headers:
+            return f"{name}: {headers[name]}"
+    if status in (403, 503) and "x-datadome" in headers:
+        return "x-datadome"
+    if status in (403, 503) and b"<title>Just a moment...</title>" in content[:4096]:
+        return "a challenge page"
+    return None
