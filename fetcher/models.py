@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     import requests
@@ -30,6 +30,7 @@ __all__ = [
     "MetaRefresh",
     "Request",
     "Settings",
+    "SettingsOptions",
     "State",
     "StructuredItem",
     "Timings",
@@ -301,9 +302,38 @@ class Settings:
     session: Callable[[], requests.Session] | None = None
 
 
+class SettingsOptions(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments of `crawl()`, none required."""
+
+    timeout_s: float
+    max_redirects: int
+    max_bytes: int
+    user_agent: str | None
+    headers: tuple[tuple[str, str], ...] | Mapping[str, str]
+    auth: tuple[str, str] | None
+    netrc: bool
+    cookie_file: str | None
+    proxy: str | None
+    cacert: str | None
+    cert: str | None
+    insecure: bool
+    resolve: tuple[str, ...]
+    ip_version: int | None
+    accept: tuple[tuple[int, int], ...] | None
+    session: Callable[[], requests.Session] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One URL to be asked for, as the person wrote it; `attempt` counts from 1."""
+    """One URL to be asked for, as the person wrote it.
+
+    `attempt` counts from 1. What follows from the URL is filled in when it is read:
+    `key` is the form by which duplicates are known (normalised, no fragment), `host`
+    whose limits it falls under, `origin` which kept connections can serve it.
+    """
 
     url: str
     attempt: int = 1
+    key: str = ""
+    host: str = ""
+    origin: str = ""

@@ -1,0 +1,720 @@
+"""The command: parse, call the library, print, exit code.
+
+stdout carries the result and nothing else; progress and notes go to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from . import __version__, config
+from .errors import ConfigError, InputError, OutputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from .engine import Progress
+    from .output import Outputs
+    from .page import Page
+    from .report import Report
+
+__all__ = ["main"]
+
+# Exit codes, DESIGN of the command: docs/reference/exit-codes.md
+ALL_WELL = 0
+FELL_SHORT = 1
+USAGE = 2
+NOT_DONE = 3
+INTERRUPTED = 130
+PIPE_CLOSED = 141  # what a shell says of a program that SIGPIPE ended
+UNREACHED_KINDS = ("dns", "unreachable")
+DEMO_RETRY_DELAY_S = 0.3  # the demo is a demonstration and not an exercise in patience
+BAR_WIDTH = 24  # columns
+
+FETCH = "fetch"  # the command that stands behind `fetcher INPUT...`
+
+Command = TypeVar("Command", bound=Callable[..., object])
+Decorator = Callable[[Command], Command]
+
+
+class Value(click.ParamType):
+    """A value that one of `config`'s functions understands."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """Return the parsed value, or fail with the sentence of its ConfigError."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+def header_line(text: str) -> tuple[str, str]:
+    """Return the name and value of `Name: value`."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ConfigError(f"a header reads 'Name: value', got {text!r}")
+    return name.strip(), value.strip()
+
+
+DURATION = Value("duration", config.duration_s)
+SIZE = Value("size", config.size_bytes)
+STATUSES = Value("statuses", config.status_ranges)
+HEADER = Value("header", header_line)
+READABLE = click.Path(exists=True, dir_okay=False, readable=True)
+
+
+class Fetcher(click.Group):
+    """A group in which `fetcher INPUT...` needs no command's name.
+
+    A subcommand's name wins over a file's (`./demo` for a list of that name).
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the main command before what is no command's."""
+        own = {*self.commands, "-h", "--help", "--version"}
+        if args and args[0] not in own:
+            args = [FETCH, *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the main command's help, and the other commands below it."""
+        main_command = self.commands[FETCH]
+        with click.Context(main_command, info_name=ctx.info_name) as main_ctx:
+            formatter.write_usage(ctx.command_path, "[OPTIONS] INPUT...")
+            main_command.format_help_text(main_ctx, formatter)
+            main_command.format_options(main_ctx, formatter)
+        self.format_commands(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Complete commands, and what the main command takes."""
+        main_command = self.commands[FETCH]
+        main_ctx = click.Context(main_command, parent=ctx, info_name=FETCH)
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *main_command.shell_complete(main_ctx, incomplete),
+        ]
+
+
+class Option(click.Option):
+    """An option that stands under a heading of the help text."""
+
+    def __init__(self, *args: object, section: str = "Options", **rest: object) -> None:
+        super().__init__(*args, **rest)  # type: ignore[arg-type]  # click's own names
+        self.section = section
+
+
+class Job(click.Command):
+    """A command whose options are shown under headings."""
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write one list of options a heading, in the order they were declared."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                heading = getattr(param, "section", "Other")
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(section: str, *names: str, **rest: object) -> Decorator:
+    """Return click's decorator for an option under a heading."""
+    return click.option(*names, cls=Option, section=section, **rest)  # type: ignore[arg-type]
+
+
+JOB_OPTIONS = (
+    option(
+        "Pace",
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Worker processes.  [default: CPUs + 1]",
+    ),
+    option(
+        "Pace",
+        "--concurrency",
+        type=click.IntRange(1),
+        metavar="N",
+        default=64,
+        show_default=True,
+        help="Requests under way in all.",
+    ),
+    option(
+        "Pace",
+        "--per-host",
+        type=click.IntRange(1),
+        metavar="N",
+        default=6,
+        show_default=True,
+        help="Requests under way to one host.",
+    ),
+    option(
+        "Pace",
+        "--delay",
+        type=DURATION,
+        metavar="TIME",
+        default="0s",
+        help="Pause between two requests to a host; one at a time then.",
+    ),
+    option(
+        "Pace",
+        "--retries",
+        type=click.IntRange(0),
+        metavar="N",
+        default=2,
+        show_default=True,
+        help="Further attempts for what may pass: no connection, a time-out, 429, 5xx.",
+    ),
+    option(
+        "Pace",
+        "--retry-delay",
+        type=DURATION,
+        metavar="TIME",
+        default="2s",
+        show_default=True,
+        help="Wait before the first; each later waits 5 times as"
+        " long, or as long as Retry-After asks.",
+    ),
+    option(
+        "Pace",
+        "--max-pages",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Fetch at most so many pages.",
+    ),
+    option(
+        "Requests",
+        "-t",
+        "--timeout",
+        type=DURATION,
+        metavar="TIME",
+        default="20s",
+        show_default=True,
+        help="For one attempt, its redirects included.",
+    ),
+    option(
+        "Requests",
+        "--max-redirects",
+        type=click.IntRange(0),
+        metavar="N",
+        default=10,
+        show_default=True,
+        help="Redirects followed for one URL.",
+    ),
+    option(
+        "Requests",
+        "--max-size",
+        type=SIZE,
+        metavar="SIZE",
+        default="10MB",
+        show_default=True,
+        help="Read at most so much of a body, decoded.",
+    ),
+    option(
+        "Requests",
+        "--accept",
+        type=STATUSES,
+        metavar="STATUSES",
+        help="Statuses that are well, such as 200..=204,404.  [default: below 400]",
+    ),
+    option(
+        "Requests",
+        "-H",
+        "--header",
+        type=HEADER,
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="Send this header field too; repeatable.",
+    ),
+    option(
+        "Requests",
+        "-u",
+        "--user-agent",
+        metavar="TEXT",
+        help="Say this and not fetcher's own name.",
+    ),
+    option(
+        "Requests",
+        "--user",
+        metavar="NAME[:PASSWORD]",
+        envvar="FETCHER_USER",
+        show_envvar=True,
+        help="Log in; asks for a password that is not given.",
+    ),
+    option("Requests", "--netrc", is_flag=True, help="Look logins up in ~/.netrc."),
+    option(
+        "Requests",
+        "--cookie-file",
+        type=READABLE,
+        metavar="FILE",
+        help="Send the cookies of this file (Netscape form).",
+    ),
+    option(
+        "Requests",
+        "--proxy",
+        metavar="URL",
+        help="Go through this proxy.  [default: http_proxy, https_proxy, no_proxy]",
+    ),
+    option(
+        "Requests",
+        "--cacert",
+        type=READABLE,
+        metavar="FILE",
+        help="Trust the roots in this PEM file.",
+    ),
+    option(
+        "Requests",
+        "--cert",
+        type=READABLE,
+        metavar="FILE",
+        help="Show this client certificate (PEM, with its key).",
+    ),
+    option("Requests", "-k", "--insecure", is_flag=True, help="Take any certificate."),
+    option(
+        "Requests",
+        "--resolve",
+        multiple=True,
+        metavar="HOST:PORT:ADDRESS",
+        help="Use this address for a host; repeatable.",
+    ),
+    option(
+        "Requests",
+        "-4",
+        "ip_version",
+        flag_value=4,
+        type=int,
+        default=None,
+        help="IPv4 only.",
+    ),
+    option("Requests", "-6", "ip_version", flag_value=6, type=int, help="IPv6 only."),
+    option(
+        "Result",
+        "-o",
+        "--output",
+        multiple=True,
+        metavar="FILE",
+        help="Write this file too; its ending names the format: .txt, .json, .jsonl,"
+        " .csv; repeatable.",
+    ),
+    option(
+        "Result",
+        "-f",
+        "--format",
+        "stdout_format",
+        default="text",
+        show_default=True,
+        type=click.Choice(("text", "json", "jsonl", "csv")),
+        help="What standard output gets.",
+    ),
+    option(
+        "Result",
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print no report and no progress; the exit code tells.",
+    ),
+    option(
+        "Result",
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Tell each page on standard error as it is done.",
+    ),
+    option(
+        "Result",
+        "--no-progress",
+        is_flag=True,
+        help="No progress line (there is none unless standard error is a terminal).",
+    ),
+    option(
+        "Result",
+        "--color",
+        type=click.Choice(("auto", "always", "never")),
+        default="auto",
+        show_default=True,
+        help="Colours in text; NO_COLOR is respected.",
+    ),
+)
+
+
+def job_options(command: Command) -> Command:
+    """Add the options that every command which fetches has."""
+    for add in reversed(JOB_OPTIONS):
+        command = add(command)
+    return command
+
+
+@click.group(
+    cls=Fetcher,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    epilog="Exit codes: 0 all well; 1 a page fell short; 2 usage; 3 the work could not"
+    " be done; 130 interrupted.",
+)
+@click.version_option(__version__, message="fetcher %(version)s")
+def command() -> None:
+    """Fetch web pages with a pool of processes and report what came of each."""
+
+
+@command.command(FETCH, cls=Job, hidden=True)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@job_options
+@option(
+    "Input",
+    "--default-scheme",
+    type=click.Choice(("https", "http")),
+    default="https",
+    show_default=True,
+    help="For a URL without a scheme.",
+)
+def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
+    """Fetch web pages with a pool of processes and report what came of each.
+
+    INPUT is the path of a list (one URL a line, # comments), - for a list on standard
+    input, or a URL.
+    """
+    return run_job([given_of(text) for text in inputs], inputs[0], options)
+
+
+@command.command(cls=Job)
+@job_options
+@option("Demo", "--serve", is_flag=True, help="Only serve the site, until Ctrl-C.")
+@option(
+    "Demo",
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="Where to serve it.  [default: any free port]",
+)
+def demo(*, serve: bool, port: int, **options: object) -> int:
+    """Try it without a network: fetch a little site with known faults."""
+    from . import demo as demo_site
+
+    with demo_site.serve(port=port) as site:
+        if serve:
+            click.echo(f"{site.base_url} until Ctrl-C", err=True)
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+            return ALL_WELL
+        if not options["quiet"]:
+            count = len(site.urls)
+            click.echo(f"The demo site is {site.base_url} ({count} URLs)", err=True)
+        source = click.get_current_context().get_parameter_source("retry_delay")
+        if source is click.core.ParameterSource.DEFAULT:
+            options["retry_delay"] = DEMO_RETRY_DELAY_S
+        return run_job(list(site.urls), "the demo", options)
+
+
+@command.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> int:
+    """Print a script that completes fetcher's commands and options.
+
+    For bash: eval "$(fetcher completion bash)" in ~/.bashrc
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 -- the argument's choices are click's shells
+    click.echo(kind(command, {}, "fetcher", "_FETCHER_COMPLETE").source())
+    return ALL_WELL
+
+
+def given_of(text: str) -> str | Path:
+    """Return an INPUT as crawl() wants it: a URL as text, a list as a Path."""
+    from .source import is_url
+
+    return text if text == "-" or is_url(text) else Path(text)
+
+
+def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) -> int:
+    """Run crawl() as the options say; return the exit code."""
+    from .engine import crawl
+
+    teller = Teller(options, total_of(given))
+    interrupted = False
+    with open_outputs(options) as outputs, teller:
+        try:
+            report = crawl(
+                given[0] if len(given) == 1 else given,
+                teller.on_page,
+                output=outputs,
+                on_progress=teller.on_progress,
+                **crawl_options(options),
+            )
+        except KeyboardInterrupt as interrupt:
+            report = interrupt.report  # type: ignore[attr-defined]  # set by crawl()
+            interrupted = True
+    if interrupted:
+        note(f"interrupted: {report.total:,} pages were done and are in the report")
+        return INTERRUPTED
+    return exit_code(report, name)
+
+
+def exit_code(report: Report, name: str) -> int:
+    """Return what the run comes to for a shell, and say why where it is no answer."""
+    if not report.total:
+        note(f"no URL in {name}")
+        return NOT_DONE
+    if found_no_network(report):
+        note(
+            "no page could be reached: no name resolves and no address answers, so this"
+            " looks like no network. To see fetcher at work without one: fetcher demo"
+        )
+        return NOT_DONE
+    return ALL_WELL if report.ok else FELL_SHORT
+
+
+def found_no_network(report: Report) -> bool:
+    """Whether every page failed for want of a network, and not for want of a host."""
+    unreached = sum(report.by_reason.get(kind, 0) for kind in UNREACHED_KINDS)
+    hosts = len(report.by_host)
+    return unreached == report.total and (hosts > 1 or not has_route())
+
+
+def has_route() -> bool:
+    """Whether the machine has any way out; asks the kernel and sends nothing."""
+    # Documentation addresses: RFC 5737, RFC 3849. Connecting a datagram socket only
+    # looks the route up.
+    for family, address in (
+        (socket.AF_INET, "192.0.2.1"),
+        (socket.AF_INET6, "2001:db8::1"),
+    ):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return True
+    return False
+
+
+def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of crawl() that the options of a command stand for."""
+    return {
+        "workers": options["workers"],
+        "concurrency": options["concurrency"],
+        "per_host": options["per_host"],
+        "delay_s": options["delay"],
+        "retries": options["retries"],
+        "retry_delay_s": options["retry_delay"],
+        "max_pages": options["max_pages"],
+        "default_scheme": options.get("default_scheme", "https"),
+        "timeout_s": options["timeout"],
+        "max_redirects": options["max_redirects"],
+        "max_bytes": options["max_size"],
+        "accept": options["accept"],
+        "headers": options["header"],
+        "user_agent": options["user_agent"],
+        "auth": login(options["user"]),
+        "netrc": options["netrc"],
+        "cookie_file": options["cookie_file"],
+        "proxy": options["proxy"],
+        "cacert": options["cacert"],
+        "cert": options["cert"],
+        "insecure": options["insecure"],
+        "resolve": options["resolve"],
+        "ip_version": options["ip_version"],
+    }
+
+
+def login(user: str | None) -> tuple[str, str] | None:
+    """Return name and password of `--user`; ask for a password that is not given."""
+    if user is None:
+        return None
+    name, colon, password = user.partition(":")
+    if not colon:
+        password = click.prompt(f"Password of {name}", hide_input=True, err=True)
+    return name, password
+
+
+def total_of(given: Sequence[str | Path]) -> int | None:
+    """Return how many URLs the lists have, for the progress line; None if unknown."""
+    from .source import count_entries
+
+    if "-" in given:
+        return None
+    return sum(1 if isinstance(x, str) else count_entries(x) for x in given)
+
+
+class Teller:
+    """Tells a person on standard error how far the run is.
+
+    A line that is drawn over and over, on a terminal only; with --verbose also one
+    line a page. It is gone before the report is printed.
+    """
+
+    def __init__(self, options: Mapping[str, Any], total: int | None) -> None:
+        self._total = total
+        self._live: Live | None = None
+        self.on_page = self._tell_page if options["verbose"] else None
+        quiet = options["quiet"] or options["no_progress"]
+        mixed = sys.stdout.isatty() and options["stdout_format"] != "text"
+        dumb = os.environ.get("TERM") == "dumb"
+        drawn = sys.stderr.isatty() and not quiet and not mixed and not dumb
+        self.on_progress = self._draw if drawn else None
+        self._color = options["color"]
+
+    def __enter__(self) -> Teller:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def _draw(self, progress: Progress) -> None:
+        if progress.ended:
+            self._end()
+            return
+        if self._live is None:
+            from rich.live import Live
+
+            console = error_console(self._color)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        width = self._live.console.width
+        line = progress_line(progress, progress.total or self._total, width)
+        self._live.update(line, refresh=True)
+
+    def _end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _tell_page(self, page: Page) -> None:
+        from .export.escape import printable
+
+        took = page.timings.total_s
+        text = f"{page.state:10} {page.status or '-':>3}  {took or 0:7.3f}s  {page.url}"
+        if page.reason:
+            text += f"  ({page.reason})"
+        self._print(printable(text))
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            click.echo(text, err=True)
+
+
+def progress_line(progress: Progress, total: int | None, width: int) -> Text:
+    """Return the progress line, as much of it as a terminal of this width holds."""
+    from rich.text import Text
+
+    from .report import human_duration, human_rate, human_size
+
+    done, elapsed_s = progress.done, progress.elapsed_s
+    rate = done / elapsed_s if elapsed_s > 0.2 else 0.0
+    parts = [Text(f"{done:,}/{total:,}" if total else f"{done:,} pages")]
+    if total and width >= 60:
+        share = min(done / total, 1.0)
+        parts.append(Text(f"{share:4.0%}"))
+        if width >= 100:
+            bar = round(share * BAR_WIDTH)
+            parts.append(
+                Text("━" * bar, "green") + Text("━" * (BAR_WIDTH - bar), "dim")
+            )
+    parts.append(Text(f"{human_rate(rate)}/s"))
+    if progress.fell_short:
+        parts.append(Text(f"{progress.fell_short:,} fell short", "yellow"))
+    parts.append(Text(human_size(progress.body_bytes)))
+    parts.append(Text(human_duration(elapsed_s)))
+    if total and rate and done < total:
+        parts.append(Text(f"ETA {human_duration((total - done) / rate)}"))
+    line = Text("  ").join(parts)
+    line.no_wrap = True
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+@contextmanager
+def open_outputs(options: Mapping[str, Any]) -> Iterator[Outputs]:
+    """Open what `-o` and `-f` ask for; what is not finished at the end is dropped."""
+    from . import export
+    from .output import Outputs
+
+    formats = [(path, export.for_path(path)) for path in options["output"]]
+    with Outputs() as outputs:
+        for path, form in formats:
+            outputs.open(path, form.open)
+        if options["stdout_format"] != "text":
+            outputs.open("-", export.for_name(options["stdout_format"]).open)
+        elif not options["quiet"]:
+            from .export.text import for_terminal
+
+            outputs.use(for_terminal(sys.stdout, color=color_of(options["color"])))
+        yield outputs
+
+
+def color_of(choice: str) -> bool | None:
+    """Return whether to colour: always, never, or None to let the terminal decide."""
+    return {"always": True, "never": False}.get(choice)
+
+
+def error_console(choice: str) -> Console:
+    """Return rich's console for standard error."""
+    from rich.console import Console
+
+    color = color_of(choice)
+    return Console(stderr=True, no_color=color is False or None, highlight=False)
+
+
+def note(text: str) -> None:
+    """Tell something on standard error, in one line."""
+    from .export.escape import printable
+
+    click.echo(f"fetcher: {printable(text)}", err=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="fetcher",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (ConfigError, InputError) as error:
+        note(str(error))
+        return USAGE
+    except OutputError as error:
+        note(str(error))
+        return NOT_DONE
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough; Python's own flush at exit must not complain.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code if isinstance(code, int) else ALL_WELL

@@ -1,0 +1,569 @@
+"""crawl(): the one loop that turns URLs into pages, and pages into a report.
+
+    input --> Frontier --next(now)--> _send --apply_async--> Pool --> get_url, extract
+                 ^                                            |        (in a worker)
+                 | done(page, now)                            | _arrived (the pool's
+                 |                                            v  thread: puts, no more)
+              _land  <-------------------------------  arrivals, a queue
+                 |
+                 +--> facts --> callback(page) --> report, outputs
+                      (the caller's thread)
+
+What it promises:
+
+- Every URL read from the input ends in exactly one Page, in the report and in the
+  outputs, also when a worker dies, the callback raises or somebody presses Ctrl-C.
+- The callback, the iterable and `on_progress` run in the caller's thread.
+- At most `concurrency` requests are under way, and at most as many pages or 64 MB
+  wait between the workers and the callback: a slow callback slows the downloads.
+- An interrupt is taken where it does no harm: while waiting for a page or for input,
+  and in the caller's own code; never between a page's report and its row.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Protocol, Unpack
+
+from . import export
+from .errors import ConfigError
+from .frontier import Frontier
+from .models import Failure, Kind, Request, Settings, SettingsOptions
+from .output import Outputs
+from .page import Page
+from .pool import Pool, WorkerLost
+from .report import Report
+from .source import Given, Source
+from .task import Extract, fetch, job_bytes
+
+__all__ = ["PoolLike", "Progress", "crawl"]
+
+WAITING_BYTES = 64_000_000  # between the workers and the callback
+READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has work
+TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
+TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
+RETRY_DELAY_MAX_S = 60.0
+PRELOADED = ("fetcher.task", "fetcher.transport")  # workers start with these read
+
+Callback = Callable[[Page], object]
+
+
+class PoolLike(Protocol):
+    """What crawl() asks of a pool: the standard library's, ours or a cluster's."""
+
+    def apply_async(  # noqa: D102 -- multiprocessing.pool.Pool's own
+        self,
+        func: Callable[..., object],
+        args: tuple[object, ...] = ...,
+        kwds: dict[str, object] = ...,
+        callback: Callable[[object], object] | None = ...,
+        error_callback: Callable[[BaseException], object] | None = ...,
+    ) -> object: ...
+    def close(self) -> None: ...  # noqa: D102
+    def join(self) -> None: ...  # noqa: D102
+    def terminate(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: counts of pages, bytes of bodies, seconds since its start.
+
+    `total` is None as long as the input has not been read to its end; `ended` is
+    true once, before the outputs are finished.
+    """
+
+    done: int
+    total: int | None
+    fell_short: int
+    body_bytes: int
+    elapsed_s: float
+    ended: bool = False
+
+
+def crawl(
+    urls: Given,
+    callback: Callback | None = None,
+    *,
+    workers: int | None = None,
+    concurrency: int = 64,
+    per_host: int = 6,
+    delay_s: float = 0.0,
+    retries: int = 2,
+    retry_delay_s: float = 2.0,
+    max_pages: int | None = None,
+    default_scheme: str = "https",
+    extract: Extract | None = None,
+    output: str | Path | Iterable[str | Path] | Outputs = (),
+    stop: threading.Event | None = None,
+    pool: PoolLike | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    **settings: Unpack[SettingsOptions],
+) -> Report:
+    """Fetch every URL once, hand each Page to `callback`, and return the Report.
+
+    Args:
+        urls: one URL; the path of a list (one URL a line, `#` comments); or any
+            iterable of URLs, read as needed and never held whole, in which a
+            `pathlib.Path` stands for the lines of that list.
+        callback: called with each Page in this thread, in completion order.
+        workers: worker processes, at least 1; None: one more than the CPUs.
+        concurrency: requests under way in all, at least 1.
+        per_host: requests under way to one host, at least 1.
+        delay_s: seconds between two requests to a host; above 0: one at a time.
+        retries: further attempts for what may pass, 0 or more.
+        retry_delay_s: seconds before the first retry; each later waits 5 times
+            as long, 60 s at most. A Retry-After that asks for more is honoured.
+        max_pages: URLs that are fetched at most; None: all.
+        default_scheme: "https" or "http", for a URL without a scheme.
+        extract: runs in the worker right after the download and returns plain
+            values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
+            which travel as `page.extract`.
+        output: files to write; the ending names the format.
+        stop: set it to end softly: what is under way is finished.
+        pool: used instead of an own one, and left open.
+        on_progress: called with a Progress ten times a second at most.
+        settings: the fields of `fetcher.Settings`: timeout_s, headers, auth, ...
+
+    Returns:
+        The Report; `report.ok` says whether every page came as it should.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        InputError: the list cannot be read.
+        OutputError: a file cannot be written.
+        ExtractError: `extract` raised or returned what cannot travel.
+        BaseException: what `callback` raised, or KeyboardInterrupt; the Report so
+            far is its attribute `report`, and the files hold the pages so far.
+    """
+    _check("workers", workers, 1)
+    _check("concurrency", concurrency, 1)
+    _check("per_host", per_host, 1)
+    _check("delay_s", delay_s, 0)
+    _check("retries", retries, 0)
+    _check("retry_delay_s", retry_delay_s, 0)
+    _check("max_pages", max_pages, 1)
+    how = _settings(settings)
+    retry_delays_s = [
+        min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
+        for n in range(retries)
+    ]
+    run = _Run(
+        source=Source(urls, default_scheme=default_scheme),
+        frontier=Frontier(
+            per_host=per_host, delay_s=delay_s, retry_delays_s=retry_delays_s
+        ),
+        job=job_bytes(how, extract),
+        callback=callback,
+        outputs=output if isinstance(output, Outputs) else _outputs(output),
+        concurrency=concurrency,
+        max_pages=max_pages,
+        task_deadline_s=how.timeout_s + TASK_GRACE_S,
+        stop=stop,
+        on_progress=on_progress,
+    )
+    return run.with_pool(pool, workers)
+
+
+class _Run:
+    """One crawl: what is under way, what has arrived, what came of it."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        frontier: Frontier,
+        job: bytes,
+        callback: Callback | None,
+        outputs: Outputs,
+        concurrency: int,
+        max_pages: int | None,
+        task_deadline_s: float,
+        stop: threading.Event | None,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self._source = source
+        self._frontier = frontier
+        self._job = job
+        self._callback = callback
+        self._outputs = outputs
+        self._concurrency = concurrency
+        self._pages_left = max_pages
+        self._task_deadline_s = task_deadline_s
+        self._stop = stop
+        self._on_progress = on_progress
+        self._report = Report(started_at=datetime.now(UTC))
+        self._interrupts = _Interrupts()
+        self._flights: dict[int, Request] = {}
+        self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
+        # Each has one writer: bytes put in by the pool's thread, taken out by ours.
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._room = threading.Event()
+        self._ended = False
+        self._stopping = False
+        self._read_count = 0
+        self._told_s = 0.0
+        self._began_s = time.monotonic()
+
+    def with_pool(self, pool: PoolLike | None, workers: int | None) -> Report:
+        """Run on the pool that was given, or on one of our own."""
+        if pool is not None:
+            return self._run(pool)
+        processes = workers or len(os.sched_getaffinity(0)) + 1
+        # A short list does not pay for workers that it never uses.
+        processes = max(min(processes, self._source.peek(processes)), 1)
+        slots = -(-self._concurrency // processes)
+        with self._interrupts.deferred():
+            own = Pool(processes, slots=slots, preload=PRELOADED)
+        try:
+            report = self._run(own)
+            own.close()
+        finally:
+            own.terminate()
+            own.join()
+        return report
+
+    def _run(self, pool: PoolLike) -> Report:
+        self._submit = _submitter(pool, self._task_deadline_s)
+        try:
+            with self._interrupts.deferred():
+                self._loop()
+        except BaseException as error:
+            self._ended = True
+            self._room.set()
+            if isinstance(pool, Pool):
+                pool.terminate()
+            self._save_what_came()
+            report = self._close(interrupted=True)
+            with suppress(AttributeError):  # an exception of the caller's with slots
+                error.report = report  # type: ignore[attr-defined]
+            raise
+        return self._close(interrupted=self._stopping)
+
+    def _loop(self) -> None:
+        while (wait_s := self._send_due()) is not None:
+            self._tell()
+            for request, outcome in self._wait(wait_s):
+                self._land(request, outcome)
+
+    def _send_due(self) -> float | None:
+        """Send what may be sent now; return how long nothing else is to be sent.
+
+        None means that everything asked for has been concluded.
+        """
+        if self._stop is not None and self._stop.is_set() and not self._stopping:
+            self._end_softly()
+        while not self._is_full():
+            found = self._frontier.next(time.monotonic())
+            if isinstance(found, Request):
+                self._send(found)
+            elif not self._read_one():
+                return found
+        return float("inf")
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._flights) - self._arrivals.qsize() >= self._concurrency
+            or self._arrivals.qsize() >= self._concurrency
+            or self._bytes_in - self._bytes_out > WAITING_BYTES // 2
+        )
+
+    def _read_one(self) -> bool:
+        """Take one entry of the input; False when there is none to take now."""
+        if self._stopping or self._frontier.queued >= READ_AHEAD:
+            return False
+        if self._pages_left == 0:
+            return False
+        entry = self._take_entry()
+        if entry is None:
+            return False
+        self._read_count += 1
+        if isinstance(entry, Page):
+            self._conclude(entry)
+        elif not self._frontier.add(entry):
+            self._report.count_duplicate()
+        elif self._pages_left is not None:
+            self._pages_left -= 1
+        return True
+
+    def _take_entry(self) -> Request | Page | None:
+        if not self._source.may_block:
+            return self._source.take()
+        with self._interrupts.allowed():
+            return self._source.take()
+
+    def _send(self, request: Request) -> None:
+        self._flights[id(request)] = request
+        self._submit(
+            (request.url, request.attempt, self._job, time.monotonic()),
+            request.origin,
+            partial(self._arrived, request),
+            partial(self._lost, request),
+        )
+
+    def _arrived(self, request: Request, outcome: object) -> None:
+        """Note an answer (the pool's thread, which therefore must do no more).
+
+        It waits here while too much lies before the callback: the pool then reads
+        no further results, and the workers stop when their pipes are full.
+        """
+        self._bytes_in += _weight(outcome)
+        self._arrivals.put((request, outcome))
+        while self._bytes_in - self._bytes_out > WAITING_BYTES and not self._ended:
+            self._room.wait(TICK_S)
+            self._room.clear()
+
+    def _lost(self, request: Request, error: BaseException) -> None:
+        self._arrivals.put((request, error))
+
+    def _wait(self, wait_s: float) -> Iterator[tuple[Request, object]]:
+        """Yield what has arrived; wait for the first of it, not for ever."""
+        quiet = self._stop is None and self._on_progress is None
+        limit_s = min(wait_s, 60.0 if quiet else TICK_S)
+        try:
+            arrival = self._arrivals.get_nowait()
+        except Empty:
+            self._outputs.flush()
+            try:
+                with self._interrupts.allowed():
+                    arrival = self._arrivals.get(timeout=max(limit_s, 0.0))
+            except Empty:
+                return
+        yield arrival
+        # A handful and not all: free slots are filled before the next are analysed.
+        for _ in range(4):
+            try:
+                yield self._arrivals.get_nowait()
+            except Empty:
+                return
+
+    def _land(self, request: Request, outcome: object) -> None:
+        """Take one answer out of the air; conclude it, or leave it to be retried."""
+        self._bytes_out += _weight(outcome)
+        self._room.set()
+        page = _as_page(request, outcome)
+        if page is None:
+            assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
+            raise outcome
+        final = self._frontier.done(page, request, time.monotonic())
+        del self._flights[id(request)]
+        if final:
+            self._conclude(page)
+
+    def _conclude(self, page: Page) -> None:
+        """Analyse a final Page, show it to the caller, and save it whatever they do."""
+        _ = page.facts
+        try:
+            if self._callback is not None:
+                with self._interrupts.allowed():
+                    self._callback(page)
+        finally:
+            self._save(page)
+
+    def _save(self, page: Page) -> None:
+        self._report.add(page)
+        self._outputs.add(page)
+
+    def _end_softly(self) -> None:
+        self._stopping = True
+        for request in self._frontier.drain():
+            self._conclude(_cancelled_page(request, "the run was stopped before it"))
+
+    def _save_what_came(self) -> None:
+        """Give every URL that was read its Page, when the run was cut short."""
+        waiting = self._frontier.drain()
+        while not self._arrivals.empty():
+            request, outcome = self._arrivals.get_nowait()
+            page = _as_page(request, outcome)
+            if page is not None and self._flights.pop(id(request), None) is not None:
+                self._save(page)
+        for request in [*self._flights.values(), *waiting]:
+            self._save(_cancelled_page(request, "the run was cut short"))
+        self._flights.clear()
+
+    def _close(self, *, interrupted: bool) -> Report:
+        self._tell(ended=True)
+        unread = self._source.count_unread() if interrupted else 0
+        self._report.finish(
+            elapsed_s=time.monotonic() - self._began_s,
+            interrupted=interrupted,
+            unread=unread,
+        )
+        self._outputs.finish(self._report)
+        return self._report
+
+    def _tell(self, *, ended: bool = False) -> None:
+        now_s = time.monotonic()
+        if self._on_progress is None or (now_s - self._told_s < TICK_S and not ended):
+            return
+        self._told_s = now_s
+        report = self._report
+        all_read = self._source.exhausted or self._pages_left == 0
+        self._on_progress(
+            Progress(
+                done=report.total,
+                total=self._read_count - report.duplicates if all_read else None,
+                fell_short=report.fell_short,
+                body_bytes=report.body_bytes,
+                elapsed_s=now_s - self._began_s,
+                ended=ended,
+            )
+        )
+
+
+class _Interrupts:
+    """Lets Ctrl-C in only where a run can take it without losing a page.
+
+    Within `deferred` an interrupt is remembered, within `allowed` it is raised. Only
+    Python's own handler, in the main thread, is stood in for: a program with a
+    handler of its own keeps it. After the first interrupt the handler is Python's
+    again, so that a second one ends whatever is still being done.
+    """
+
+    def __init__(self) -> None:
+        self._open = False
+        self._pending = False
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if not ours:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        self._open = True
+        try:
+            if self._pending:
+                self._pending = False
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._open = False
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        if self._open:
+            raise KeyboardInterrupt
+        self._pending = True
+
+
+def _submitter(
+    pool: PoolLike, deadline_s: float
+) -> Callable[
+    [
+        tuple[object, ...],
+        str,
+        Callable[[object], object],
+        Callable[[BaseException], object],
+    ],
+    object,
+]:
+    """Return how to hand this pool a task, with the hints that it understands."""
+    known = signature(pool.apply_async).parameters
+    hints: dict[str, object] = {}
+    if "resend" in known:
+        hints["resend"] = True  # fetching a page twice does no harm
+    if "deadline_s" in known:
+        hints["deadline_s"] = deadline_s
+    takes_prefer = "prefer" in known
+
+    def submit(
+        args: tuple[object, ...],
+        origin: str,
+        callback: Callable[[object], object],
+        error_callback: Callable[[BaseException], object],
+    ) -> object:
+        if takes_prefer:
+            hints["prefer"] = origin
+        return pool.apply_async(
+            fetch,
+            args,
+            callback=callback,
+            error_callback=error_callback,
+            **hints,  # type: ignore[arg-type]  # known by name from the signature
+        )
+
+    return submit
+
+
+def _as_page(request: Request, outcome: object) -> Page | None:
+    """Return the Page that an answer stands for; None for an error of the caller."""
+    if isinstance(outcome, Page):
+        return outcome
+    if isinstance(outcome, WorkerLost):
+        failure = Failure(Kind.WORKER_LOST, str(outcome))
+        return Page(url=request.url, attempt=request.attempt, failure=failure)
+    return None
+
+
+def _weight(outcome: object) -> int:
+    return len(outcome.content) if isinstance(outcome, Page) else 0
+
+
+def _cancelled_page(request: Request, message: str) -> Page:
+    failure = Failure(Kind.CANCELLED, message)
+    return Page(url=request.url, attempt=request.attempt, failure=failure)
+
+
+def _settings(options: SettingsOptions) -> Settings:
+    """Make Settings of keyword arguments; ConfigError names an unknown one."""
+    known = [field.name for field in fields(Settings)]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"crawl() has no option {name!r}{hint}")
+    found = Settings(**options)  # type: ignore[arg-type]  # headers are put right below
+    headers = found.headers
+    if not isinstance(headers, tuple):
+        headers = tuple(dict(headers).items())
+    _check("timeout_s", found.timeout_s, 0.001)
+    _check("max_redirects", found.max_redirects, 0)
+    _check("max_bytes", found.max_bytes, 1)
+    if found.ip_version not in (None, 4, 6):
+        raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
+    return replace(found, headers=headers)
+
+
+def _check(name: str, value: float | None, least: float) -> None:
+    if value is not None and not value >= least:
+        raise ConfigError(f"{name} is at least {least}, got {value!r}")
+
+
+def _outputs(output: str | Path | Iterable[str | Path]) -> Outputs:
+    """Open the files to write, each in the format that its ending names."""
+    paths = [output] if isinstance(output, str | Path) else list(output)
+    formats = [export.for_path(path) for path in paths]
+    outputs = Outputs()
+    try:
+        for path, form in zip(paths, formats, strict=True):
+            outputs.open(path, form.open)
+    except BaseException:
+        outputs.abort()
+        raise
+    return outputs

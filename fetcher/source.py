@@ -1,0 +1,162 @@
+"""What is to be fetched: a list, a URL or an iterable, one entry at a time.
+
+The input is read as it is needed and never held whole. Each entry comes out as a
+Request, or, when it makes no sense, as the Page that says so: a bad line costs that
+line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from pathlib import Path, PurePath
+
+from . import urls as url_rules
+from .errors import ConfigError
+from .models import Failure, Kind, Request
+from .output import Line, read_list
+from .page import Page
+
+__all__ = ["Given", "Source", "count_entries", "is_url"]
+
+SHOWN_URL = 300  # characters of a bad line that a Page repeats
+LIST_ENDINGS = frozenset(  # a word that ends so is a missing list and not a host
+    {".txt", ".csv", ".tsv", ".list", ".lst", ".urls", ".xml", ".json", ".jsonl"}
+)
+
+Given = str | Path | Iterable[str | Path | Request]
+
+
+class Source:
+    """The input, entry by entry.
+
+    Args:
+        given: one URL; the path of a list, "-" for standard input; or an iterable of
+            URLs and Requests, in which a `Path` stands for the lines of that list.
+        default_scheme: "http" or "https", for a URL without a scheme.
+
+    Raises:
+        ConfigError: for what is none of these.
+        InputError: when a list cannot be opened.
+    """
+
+    def __init__(self, given: Given, *, default_scheme: str = "https") -> None:
+        if default_scheme not in ("http", "https"):
+            raise ConfigError(
+                f"default_scheme is 'http' or 'https', got {default_scheme!r}"
+            )
+        self._default_scheme = default_scheme
+        self._countable = isinstance(given, str | Path | Sized)
+        self._entries = self._open(given)
+        self._ahead: list[Request | Page] = []
+        self.exhausted = False
+        self.may_block = not isinstance(given, str | Path | Sized) or given == "-"
+
+    def peek(self, wanted: int) -> int:
+        """Read ahead up to `wanted` entries; return how many there are."""
+        while len(self._ahead) < wanted and (entry := next(self._entries, None)):
+            self._ahead.append(entry)
+        return len(self._ahead)
+
+    def take(self) -> Request | Page | None:
+        """Return the next entry, None when there is no more."""
+        if self._ahead:
+            return self._ahead.pop(0)
+        found = next(self._entries, None)
+        self.exhausted = found is None
+        return found
+
+    def count_unread(self) -> int | None:
+        """Read what is left without fetching it; None where that might never end."""
+        if not self._countable or self.may_block:
+            return None
+        unread = len(self._ahead) + sum(1 for _ in self._entries)
+        self._ahead.clear()
+        return unread
+
+    def _open(self, given: Given) -> Iterator[Request | Page]:
+        if isinstance(given, str) and given != "-" and is_url(given):
+            return self._items([given], "")
+        if isinstance(given, str | Path):
+            return self._lines(given)
+        if not isinstance(given, Iterable):
+            raise ConfigError(f"urls is a URL, a path or an iterable, got {given!r}")
+        if isinstance(given, list | tuple):
+            # Lists are opened now, so that a missing one is told at once.
+            given = [self._lines(x) if isinstance(x, PurePath) else x for x in given]
+        return self._items(given, "item ")
+
+    def _lines(self, path: str | Path) -> Iterator[Request | Page]:
+        lines = read_list(path)
+        return self._entries_of(lines, f"{lines.name}, line ")
+
+    def _items(
+        self,
+        items: Iterable[str | Path | Request | Iterator[Request | Page]],
+        where: str,
+    ) -> Iterator[Request | Page]:
+        for number, item in enumerate(items, 1):
+            if isinstance(item, Iterator):
+                yield from item
+            elif isinstance(item, PurePath):
+                yield from self._lines(item)
+            elif isinstance(item, Request):
+                yield _placed(item)
+            else:
+                yield from self._entries_of([Line(number, item)], where)
+
+    def _entries_of(
+        self, lines: Iterable[Line], where: str
+    ) -> Iterator[Request | Page]:
+        for number, given, problem in lines:
+            place = f"{where}{number}: " if where else ""
+            if not isinstance(given, str):
+                yield _bad_page(repr(given), f"{place}a URL is text, got {given!r:.80}")
+                continue
+            text = url_rules.from_line(given, self._default_scheme)
+            if text is None:  # blank, or a comment
+                continue
+            if problem is not None:
+                yield _bad_page(text, problem)
+                continue
+            try:
+                yield _placed(Request(url=text))
+            except ValueError as error:
+                yield _bad_page(text, f"{place}{error}")
+
+
+def is_url(text: str) -> bool:
+    """Whether an argument means a URL and not the path of a list.
+
+    A scheme makes a URL. Without one, an existing file is a list, and what looks
+    like a host is a URL, unless its name ends as lists end: a list that was
+    mistyped is told as missing instead of being looked up as a host.
+    """
+    if "://" in text:
+        return True
+    path = Path(text)
+    if path.exists() or ("/" not in text and path.suffix.lower() in LIST_ENDINGS):
+        return False
+    return url_rules.looks_like_host(text)
+
+
+def _placed(request: Request) -> Request:
+    """Fill in whose limits the request falls under."""
+    parsed = url_rules.parse(request.url)
+    return Request(
+        url=request.url,
+        attempt=request.attempt,
+        host=parsed.host,
+        origin=parsed.origin,
+        key=parsed.href,
+    )
+
+
+def _bad_page(text: str, message: str) -> Page:
+    shown = text if len(text) <= SHOWN_URL else f"{text[:SHOWN_URL]}..."
+    return Page(url=shown, failure=Failure(Kind.BAD_URL, message))
+
+
+def count_entries(path: str | Path) -> int:
+    """Return how many URLs a list has, good and bad, duplicates counted each."""
+    with read_list(path) as lines:
+        return sum(1 for line in lines if url_rules.from_line(line.text) is not None)

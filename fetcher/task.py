@@ -1,0 +1,93 @@
+"""What a worker does for one URL: fetch it, and run the caller's `extract` on it.
+
+Workers import this module and not the engine: a worker needs no report, no frontier
+and no exporters. What is the same for all URLs of a run travels as one bytes object
+that each worker reads once, so that any pool will do, without an initializer.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+
+from .errors import ConfigError, ExtractError
+from .models import Request, Settings
+from .page import Page
+
+__all__ = ["Extract", "fetch", "job_bytes"]
+
+Extract = Callable[[Page], object]
+
+
+def fetch(url: str, attempt: int, job: bytes, submitted_s: float) -> object:
+    """Fetch one URL and run `extract` on it (in a worker).
+
+    Returns:
+        the Page; or an ExtractError, whose first argument is the Page's URL.
+    """
+    from .transport import get_url  # and with it requests and libcurl
+
+    # Monotonic time is one clock for all processes of a machine.
+    queue_s = max(time.monotonic() - submitted_s, 0.0)
+    settings, extract = _job(job)
+    page = get_url(Request(url=url, attempt=attempt), settings)
+    page.timings = page.timings._replace(queue_s=queue_s)
+    if extract is not None and page.failure is None:
+        page.extract = _extracted(extract, page)
+    return page
+
+
+def _extracted(extract: Extract, page: Page) -> object:
+    name = f"{extract.__module__}.{getattr(extract, '__qualname__', extract)}"
+    try:
+        found = extract(page)
+    except Exception as error:
+        raise ExtractError(f"extract={name} raised on {page.url}: {error!r}") from error
+    strange = _strange_part(found)
+    if strange is not None:
+        raise ExtractError(
+            f"extract={name} returned {type(strange).__qualname__} for {page.url}; it"
+            " returns None, bool, numbers, str, bytes, datetime, list, tuple or dict"
+        )
+    return found
+
+
+def _strange_part(value: object) -> object | None:
+    """Return the first part of a value that is not plain, None if all of it is."""
+    if value is None or type(value) in (bool, int, float, str, bytes, datetime):
+        return None
+    if type(value) is dict:
+        return _strange_part([*value.keys(), *value.values()])
+    if type(value) in (list, tuple):
+        assert isinstance(value, list | tuple)  # noqa: S101 -- for the types
+        return next((s for v in value if (s := _strange_part(v)) is not None), None)
+    return value
+
+
+@lru_cache(maxsize=8)
+def _job(job: bytes) -> tuple[Settings, Extract | None]:
+    """Read what is the same for every URL of a run, once per worker."""
+    found: tuple[Settings, Extract | None] = pickle.loads(job)  # noqa: S301 -- ours
+    return found
+
+
+def job_bytes(settings: Settings, extract: Extract | None) -> bytes:
+    """Return what is the same for every URL of a run, in the form that travels.
+
+    Raises:
+        ConfigError: when `extract` or `session` cannot be sent to a worker.
+    """
+    if extract is None and settings.session is None:
+        return pickle.dumps((settings, extract))
+    import cloudpickle
+
+    try:
+        dumped: bytes = cloudpickle.dumps((settings, extract))
+    except Exception as error:
+        raise ConfigError(
+            f"extract= or session= cannot be sent to a worker: {error}"
+        ) from error
+    return dumped
