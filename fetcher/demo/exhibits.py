@@ -547,7 +547,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit(
         "/torn",
         _torn,
-        _failing(Kind.PROTOCOL, "Ends before its Content-Length."),
+        _failing(Kind.RESET, "Ends before its Content-Length."),
     ),
     Exhibit(
         "/crumpled",
