@@ -234,7 +234,7 @@ def _small_stars() -> bytes:
 _CATALOGUE_END = "</ol>\n<p>Then it got light.</p>\n</body>\n</html>\n"
 _ONSETS = ("Cr", "B", "Fl", "K", "M", "S", "T", "Gr", "L", "P", "Sp")
 _VOWELS = ("u", "a", "o", "i", "e", "ou", "y")
-_ENDINGS = ("mb", "st", "ke", "lt", "rr", "ffin", "ssel", "nd", "ll", "gel", "x", "n")
+_ENDINGS = ("mb", "st", "ke", "lt", "rr", "ffin", "ssel", "nch", "ll", "gel", "x", "n")
 
 
 def _star_line(number: int) -> str:
