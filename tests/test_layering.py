@@ -145,9 +145,9 @@ def _not_its_own(module: str, use: Use) -> str | None:
         if module in owners or (use.for_types and (module, effect) in TYPES_ONLY):
             continue
         if owners is IMPURE:
-            return f"{module} is pure and uses {use.name}: pass the value in"
+            return f"{module} is pure and uses {effect}: pass the value in"
         return (
-            f"{module} uses {use.name}: {effect} belongs to"
+            f"{module} uses {effect}: it belongs to"
             f" {' and '.join(sorted(owners))} alone"
         )
     return None
@@ -269,26 +269,34 @@ BAD = [
     ("export/csv.py", "from ..output import x", "export (row 5) imports output"),
     ("helpers.py", "x = 1", "helpers has no row: give it a row"),
     ("helpers/text.py", "x = 1", "helpers has no row: give it a row"),
-    ("facts.py", "import bs4", "facts uses bs4: bs4 belongs to page alone"),
-    ("page.py", "from turbohtml import parse", "turbohtml belongs to facts alone"),
-    ("transport.py", "import can_ada as ada", "can_ada belongs to facts and urls"),
-    ("engine.py", "import requests", "requests belongs to transport alone"),
+    ("facts.py", "import bs4", "facts uses bs4: it belongs to page alone"),
+    ("page.py", "from turbohtml import parse", "turbohtml: it belongs to facts alone"),
+    ("transport.py", "import can_ada as ada", "can_ada: it belongs to facts and urls"),
+    ("engine.py", "import requests", "requests: it belongs to transport alone"),
     ("models.py", "import requests", "models uses requests"),
     (
         "engine.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pycurl",
-        "pycurl belongs to transport alone",
+        "pycurl: it belongs to transport alone",
     ),
-    ("report.py", "import sqlite3", "sqlite3 belongs to store alone"),
-    ("engine.py", "from multiprocessing import Pool", "multiprocessing belongs to"),
-    ("engine.py", "import os\nos.fork()", "os.fork belongs to pool alone"),
-    ("engine.py", "from os import fork as f", "os.fork belongs to pool alone"),
-    ("engine.py", "def f():\n    print(1)", "print belongs to __main__ and cli alone"),
-    ("engine.py", "import sys as s\ns.argv[1:]", "sys.argv belongs to __main__ and"),
-    ("engine.py", "import click", "click belongs to cli alone"),
-    ("report.py", "from rich.table import Table", "rich belongs to cli and export"),
-    ("page.py", "import lxml.html", "lxml belongs to sitemaps alone"),
-    ("page.py", "__import__('lxml')", "lxml belongs to sitemaps alone"),
+    ("report.py", "import sqlite3", "sqlite3: it belongs to store alone"),
+    ("engine.py", "from multiprocessing import Pool", "multiprocessing: it belongs to"),
+    ("engine.py", "import os\nos.fork()", "os.fork: it belongs to pool alone"),
+    ("engine.py", "from os import fork as f", "os.fork: it belongs to pool alone"),
+    (
+        "engine.py",
+        "def f():\n    print(1)",
+        "print: it belongs to __main__ and cli alone",
+    ),
+    (
+        "engine.py",
+        "import sys as s\ns.argv[1:]",
+        "sys.argv: it belongs to __main__ and",
+    ),
+    ("engine.py", "import click", "click: it belongs to cli alone"),
+    ("report.py", "from rich.table import Table", "rich: it belongs to cli and export"),
+    ("page.py", "import lxml.html", "lxml: it belongs to sitemaps alone"),
+    ("page.py", "__import__('lxml')", "lxml: it belongs to sitemaps alone"),
     ("frontier.py", "import time\ntime.sleep(1)", "is pure and uses time.sleep"),
     ("frontier.py", "import time as t\nx = t.monotonic", "uses time.monotonic"),
     ("frontier.py", "from time import monotonic", "uses time.monotonic"),
