@@ -223,7 +223,7 @@ def test_a_silent_visitor_of_the_pantry_keeps_nobody_out(site):
 
 
 def test_the_unknown_name_cannot_be_looked_up(site):
-    """Too long for DNS: no query is sent, with or without a network."""
+    """A typing error that is a URL and no name: no query is sent for it."""
     url = next(url for url, it in site.expected.items() if it.kind is Kind.DNS)
     with pytest.raises((OSError, UnicodeError)):
         socket.getaddrinfo(urlsplit(url).hostname, 80)

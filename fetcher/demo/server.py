@@ -29,11 +29,9 @@ __all__ = ["Site", "serve"]
 
 LOOPBACK = "127.0.0.1"
 NEXT_DOOR = "localhost"  # the same server by another name
-# A label of more than 63 bytes cannot be looked up (RFC 1035, 2.3.4): no query is
-# sent, so that this fails alike with and without a network.
-UNKNOWN_HOST = (
-    "a-bakery-that-moved-away-and-left-no-address-nor-so-much-as-a-crumb.example"
-)
+# A label is never empty (RFC 1035, 2.3.1): no query is sent for this name, so that it
+# fails at once and alike with and without a network.
+UNKNOWN_HOST = "www..tallow-hill.example"
 NO_URL = "http://second door on the left/"
 IDLE_S = 30.0  # a kept connection on which nothing is asked is closed
 CLOSING_CHECK_S = 0.05
@@ -78,7 +76,9 @@ class Site:
                 f"http://{LOOPBACK}:{refusing.getsockname()[1]}/": _failing(
                     Kind.REFUSED, "Nobody listens at this port."
                 ),
-                f"http://{UNKNOWN_HOST}/": _failing(Kind.DNS, "Nobody has this name."),
+                f"http://{UNKNOWN_HOST}/": _failing(
+                    Kind.DNS, "A dot too many: nobody has this name."
+                ),
                 f"https://{LOOPBACK}:{pantry.port}/": _failing(
                     Kind.TLS_UNTRUSTED, "Its certificate vouches for itself."
                 ),
