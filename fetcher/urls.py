@@ -30,6 +30,8 @@ _PLAIN = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _AUTHORITY = re.compile(r"//([^/?#]*)")
+# A fragment in which WHATWG percent-encodes nothing.
+_PLAIN_FRAGMENT = re.compile(r"#[!#-;=?-_a-~]*")
 _COMMENT = re.compile(r"\s#")
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>\w(?:[\w.\-]*\w)?\.?))"
@@ -64,12 +66,12 @@ class Url(NamedTuple):
 
 
 def parse(url: str) -> Url:
-    """Return the parts of a URL that can be fetched.
+    r"""Return the parts of a URL that can be fetched.
 
     Refused are: other schemes than http and https, no scheme, no host, control
     characters, more than 8,000 characters, what WHATWG cannot parse, and the
     spellings that mean different hosts to different parsers: a backslash or a
-    second `@` before the path (`http://a\\@b/`), and other than two slashes
+    second `@` before the path (`http://a\@b/`), and other than two slashes
     after the scheme (`http:a`, `http:///a`).
 
     Raises:
@@ -103,21 +105,26 @@ class Resolver(dict[str, str]):
     """References of one page to absolute URLs: `Resolver(base)[reference]`.
 
     A dictionary that fills itself, because a page repeats half of its references
-    and a second look-up costs a twentieth of a join.
+    and a second look-up costs a twentieth of a join. A plain `#fragment`, every
+    third reference of a manual, is added to the base without a join.
     """
 
-    __slots__ = ("_base",)
+    __slots__ = ("_base", "_page")
 
     def __init__(self, base: str) -> None:
         super().__init__()
         try:
             self._base: can_ada.URL | None = can_ada.parse(base)
+            self._page = self._base.href.partition("#")[0]
         except (ValueError, TypeError):
             self._base = None
+            self._page = ""
 
     def __missing__(self, reference: str) -> str:
         try:
-            if self._base is None:
+            if self._page and _PLAIN_FRAGMENT.fullmatch(reference):
+                resolved = self._page + reference
+            elif self._base is None:
                 resolved = can_ada.parse(reference).href
             else:
                 resolved = (self._base + reference).href
