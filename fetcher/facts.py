@@ -24,7 +24,10 @@ from .urls import Resolver
 __all__ = ["Decoded", "decode", "extract"]
 
 LINK_TEXT_MAX_CHARS = 200
-RAW_TEXT_MAX_CHARS = 4_000  # of these the first 200 are taken, white space folded
+TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
+# Elements nest up to 512 deep, and each one's text holds that of all inside it. Past
+# this many times the size of the page, texts are not read any more but left empty.
+TEXTS_MAX_TIMES_PAGE = 4
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -84,10 +87,10 @@ def extract(content: bytes, url: str, charset: str | None = None) -> Facts:
     """
     document = _parse(content, charset)
     encoding, source = _encoding_of(document, content, charset)
-    outline = _Outline(document, url)
+    outline = _Outline(document, url, len(content))
     resolve = Resolver(outline.base)
     anchors = _anchors(document)
-    links = _links(document, resolve, anchors.empty_links)
+    links = _links(document, resolve, anchors.empty_links, len(content))
     structured_data = _structured_data(document, outline, anchors)
     images = tuple(_images(outline.images, resolve))
     meta_refresh = _meta_refresh(document, url, resolve) if outline.refreshes else None
@@ -161,7 +164,7 @@ class _Anchors(NamedTuple):
 class _Outline:
     """What stands in few elements, gathered in one walk over those."""
 
-    def __init__(self, document: Document, url: str) -> None:
+    def __init__(self, document: Document, url: str, page_bytes: int) -> None:
         self.title: str | None = None
         self.description: str | None = None
         self.language: str | None = None
@@ -174,10 +177,13 @@ class _Outline:
         self.refreshes = False
         self.body: Element | None = None
         self._has_base = False
+        left = TEXTS_MAX_TIMES_PAGE * page_bytes
         for element in document.iter_elements(OUTLINE_TAGS):
             tag = element.tag
             if tag in HEADINGS:
-                self.headings.append(Heading(HEADINGS[tag], _fold(element.text)))
+                text = element.text if left > 0 else ""
+                left -= len(text)
+                self.headings.append(Heading(HEADINGS[tag], _fold(text)))
             elif tag == "img":
                 self.images.append(element)
             elif tag == "meta":
@@ -230,7 +236,7 @@ def _is_json_ld(script: Element) -> bool:
 
 
 def _fold(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text[:TEXT_MAX_CHARS].split())
 
 
 def _anchors(document: Document) -> _Anchors:
@@ -251,7 +257,7 @@ def _anchors(document: Document) -> _Anchors:
 
 
 def _links(
-    document: Document, resolve: Resolver, empty_links: list[Element]
+    document: Document, resolve: Resolver, empty_links: list[Element], page_bytes: int
 ) -> tuple[Link, ...]:
     """Return everything the page points to, in document order, `<base>` aside.
 
@@ -260,6 +266,7 @@ def _links(
     found = document.links()
     if empty_links:
         found += [turbohtml.Link(element, "href", "") for element in empty_links]
+    left = TEXTS_MAX_TIMES_PAGE * page_bytes
     links = []
     for element, attribute, reference in found:
         tag = element.tag
@@ -267,8 +274,11 @@ def _links(
         rel: tuple[str, ...] = ()
         if tag in TAGS_WITH_REL:
             if tag == "a":
-                text = " ".join(element.text[:RAW_TEXT_MAX_CHARS].split())
-                text = text[:LINK_TEXT_MAX_CHARS] or _alt_inside(element)
+                if left > 0:
+                    text = element.text
+                    left -= len(text)
+                    text = " ".join(text[:TEXT_MAX_CHARS].split())
+                    text = text[:LINK_TEXT_MAX_CHARS] or _alt_inside(element)
             elif tag == "area":
                 text = _alt(element)
             written = element.attr("rel")
@@ -291,7 +301,7 @@ def _links(
 
 
 def _alt(image: Element) -> str:
-    return _fold((image.attr("alt") or "")[:RAW_TEXT_MAX_CHARS])[:LINK_TEXT_MAX_CHARS]
+    return _fold(image.attr("alt") or "")[:LINK_TEXT_MAX_CHARS]
 
 
 def _alt_inside(link: Element) -> str:

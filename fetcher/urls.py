@@ -143,7 +143,7 @@ def from_line(line: str, default_scheme: str = "https") -> str | None:
     a scheme that looks like a host gets `default_scheme`; anything else
     is given back for `parse` to refuse by its name.
     """
-    text = line.strip("\ufeff \t\r\n\f\v\x85\xa0")
+    text = line.strip().removeprefix("\ufeff").strip()
     if not text or text.startswith("#"):
         return None
     comment = _COMMENT.search(text)

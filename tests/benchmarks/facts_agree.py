@@ -65,7 +65,7 @@ class Difference(NamedTuple):
 def by_fetcher(content: bytes, url: str) -> Reading:
     found = facts.extract(content, url)
     document = facts._parse(content)
-    words = facts._visible_words(facts._Outline(document, url).body)
+    words = facts._visible_words(facts._Outline(document, url, 0).body)
     return Reading(found.title, {same_form(link.url) for link in found.links}, words)
 
 
@@ -136,7 +136,8 @@ def same_form(url: str) -> str:
     if parts.scheme not in ("http", "https", "ftp"):
         return urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]|^`\"<>{}\\")
     quoted = [
-        urllib.parse.quote(part, safe="%/:=&?~+!$,;'@()*[]|^`{}\\") for part in parts[2:]
+        urllib.parse.quote(part, safe="%/:=&?~+!$,;'@()*[]|^`{}\\")
+        for part in parts[2:]
     ]
     return urllib.parse.urlunsplit(
         (parts.scheme, parts.netloc.lower(), quoted[0] or "/", *quoted[1:])

@@ -33,14 +33,16 @@ def steps_of(content: bytes, url: str, timed: Callable[..., object]) -> None:
     """Do what `extract` does, each step through `timed(name, function, *args)`."""
     document = timed("parse", facts._parse, content, None)
     timed("encoding", facts._encoding_of, document, content, None)
-    outline = timed("title, meta, headings", facts._Outline, document, url)
+    outline = timed(
+        "title, meta, headings", facts._Outline, document, url, len(content)
+    )
     resolve = timed("base URL", Resolver, outline.base)
     anchors = timed("fragments", facts._anchors, document)
     timed("  of links: links()", document.links)
     references = [link.url for link in document.links()]
     other = Resolver(outline.base)
     timed("  of links: resolve", lambda: [other[one] for one in references])
-    timed("links", facts._links, document, resolve, anchors.empty_links)
+    timed("links", facts._links, document, resolve, anchors.empty_links, len(content))
     timed("structured data", facts._structured_data, document, outline, anchors)
     timed("images", lambda: tuple(facts._images(outline.images, resolve)))
     words = timed("visible words", facts._visible_words, outline.body)
