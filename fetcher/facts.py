@@ -67,10 +67,8 @@ def decode(content: bytes, charset: str | None = None) -> Decoded:
     Source:
         WHATWG Encoding, 4.2 (labels); HTML, 13.2.3.2 (the order).
     """
-    if charset is None and b"<" not in content:
-        document = _parse(content[:4] if content.startswith(BYTE_ORDER_MARKS) else b"")
-    else:
-        document = _parse(content, charset)
+    # The whole page is parsed, because a <meta> may stand anywhere and be heeded.
+    document = _parse(content, charset)
     encoding, source = _encoding_of(document, content, charset)
     text = content.decode(f"whatwg-{encoding}")
     return Decoded(text.removeprefix("\ufeff"), encoding, source)
@@ -224,7 +222,8 @@ class _Outline:
         self._has_base = True
         resolved = Resolver(url)[href]
         # HTML, 4.2.3: what does not parse, or has one of these schemes, is no base.
-        if ":" in resolved and not resolved.startswith(("data:", "javascript:")):
+        schemes = ("data:", "javascript:")
+        if Resolver(resolved).has_base and not resolved.startswith(schemes):
             self.base = resolved
 
 

@@ -120,6 +120,11 @@ class Resolver(dict[str, str]):
             self._base = None
             self._page = ""
 
+    @property
+    def has_base(self) -> bool:
+        """Whether the base is an absolute URL; without one, only absolute ones join."""
+        return self._base is not None
+
     def __missing__(self, reference: str) -> str:
         try:
             if self._page and _PLAIN_FRAGMENT.fullmatch(reference):
