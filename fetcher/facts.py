@@ -247,10 +247,11 @@ def _anchors(document: Document) -> _Anchors:
         names.append(element.attr("id"))
         microdata = microdata or element.attr("itemscope") is not None
         rdfa = rdfa or element.attr("typeof") is not None
-        if element.tag in ("a", "area"):
+        tag = element.tag
+        if tag == "a":
             names.append(element.attr("name"))
-            if element.attr("href") == "":
-                empty_links.append(element)
+        if tag in ("a", "area") and element.attr("href") == "":
+            empty_links.append(element)
     fragments = frozenset([name for name in names if name])
     return _Anchors(fragments, empty_links, microdata, rdfa)
 
