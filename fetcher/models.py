@@ -183,7 +183,8 @@ class Link(NamedTuple):
 
     `url` is absolute (or as written, where it cannot be resolved); `attribute` is
     None for the text of a `<style>`; `rel` is lower-case tokens; `line` and
-    `column` count from 1 and tell where the start tag stands in the source.
+    `column` count from 1 and tell where the start tag stands in the source (both are
+    0 for an element that no tag began).
     """
 
     url: str
@@ -221,7 +222,8 @@ class MetaRefresh(NamedTuple):
 class StructuredItem(NamedTuple):
     """One piece of structured data: its format, its types, its plain values.
 
-    `format` is "json-ld", "microdata", "rdfa" or "opengraph".
+    `format` is "json-ld", "microdata", "rdfa" or "opengraph". `values` is None for a
+    JSON-LD block that is not JSON (or nests deeper than 400).
     """
 
     format: str

@@ -1,0 +1,445 @@
+"""What a page says of itself: HTML bytes to `Facts`.
+
+Pure: the same bytes, URL and charset give the same Facts, in the parent or in a
+worker. Whatever the bytes are, nothing is raised, and the work grows with their
+number (the parser nests no deeper than 512 elements). Only this module imports
+turbohtml, which parses as the HTML standard says, scripts off: what stands in
+`<noscript>` is read as markup. `docs/explanation/facts.md` defines each fact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import turbohtml
+import turbohtml.detect  # registers the whatwg-* codecs
+from turbohtml import Document, Element, Namespace
+
+from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
+from .urls import Resolver
+
+__all__ = ["Decoded", "decode", "extract"]
+
+LINK_TEXT_MAX_CHARS = 200
+TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
+# Elements nest up to 512 deep, and each one's text holds that of all inside it. Past
+# this many times the size of the page, texts are not read any more but left empty.
+TEXTS_MAX_TIMES_PAGE = 4
+JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
+
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+INVISIBLE = "script,style,template,noscript,iframe,noframes,noembed"
+HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
+OUTLINE_TAGS = ("html", "body", "base", "title", "meta", "script", "img", *HEADINGS)
+ANCHORS = '[id],a[name],a[href=""],area[href=""],[itemscope],[typeof]'
+TAGS_WITH_REL = frozenset({"a", "area", "link", "form"})
+
+NOWHERE = (0, -1)  # line 0, column 0: an element that no tag in the source began
+
+_new = tuple.__new__  # half the time of Link(...), which is a Python function
+
+
+class Decoded(NamedTuple):
+    """A body as text, the WHATWG name of its encoding, and how that was learnt.
+
+    `source` is "bom", "http", "meta", "detected" or "default".
+    """
+
+    text: str
+    encoding: str
+    source: str
+
+
+def decode(content: bytes, charset: str | None = None) -> Decoded:
+    """Return the bytes as text, in the encoding that `extract` reads them in.
+
+    The first of these decides: a byte-order mark, `charset` if it is a WHATWG label,
+    what a `<meta>` declares, UTF-8 if the bytes are valid UTF-8, windows-1252.
+    Bytes that do not fit become U+FFFD. A byte-order mark is not part of the text.
+
+    Args:
+        content: a body, any bytes.
+        charset: the label of the Content-Type field; one that is not known is ignored.
+
+    Source:
+        WHATWG Encoding, 4.2 (labels); HTML, 13.2.3.2 (the order).
+    """
+    # The whole page is parsed, because a <meta> may stand anywhere and be heeded.
+    document = _parse(content, charset)
+    encoding, source = _encoding_of(document, content, charset)
+    text = content.decode(f"whatwg-{encoding}")
+    return Decoded(text.removeprefix("\ufeff"), encoding, source)
+
+
+def extract(content: bytes, url: str, charset: str | None = None) -> Facts:
+    """Return what an HTML page says of itself.
+
+    Args:
+        content: the body, any bytes.
+        url: where it came from, after redirects; relative links are resolved
+            against it, or against the page's `<base>`.
+        charset: the label of the Content-Type field, None without one.
+    """
+    document = _parse(content, charset)
+    encoding, source = _encoding_of(document, content, charset)
+    outline = _Outline(document, url, len(content))
+    resolve = Resolver(outline.base)
+    anchors = _anchors(document)
+    links = _links(document, resolve, anchors.empty_links, len(content))
+    structured_data = _structured_data(document, outline, anchors)
+    images = tuple(_images(outline.images, resolve))
+    meta_refresh = _meta_refresh(document, url, resolve) if outline.refreshes else None
+    # Last, because it takes the invisible elements out of the tree.
+    words = _visible_words(outline.body)
+    return Facts(
+        title=outline.title,
+        description=outline.description,
+        canonical=next(
+            (x.url for x in links if x.tag == "link" and "canonical" in x.rel), None
+        ),
+        language=outline.language,
+        robots=tuple(outline.robots),
+        headings=tuple(outline.headings),
+        links=links,
+        images=images,
+        fragments=anchors.fragments,
+        meta_refresh=meta_refresh,
+        base=outline.base,
+        structured_data=structured_data,
+        word_count=len(words),
+        text_hash=_text_hash(words),
+        encoding=encoding,
+        encoding_source=source,
+    )
+
+
+def _parse(content: bytes, charset: str | None = None) -> Document:
+    if charset is not None:
+        try:
+            return turbohtml.parse(content, encoding=charset)
+        except (LookupError, UnicodeError):
+            pass  # not a WHATWG label: as if none had been given
+    return turbohtml.parse(content)
+
+
+def _encoding_of(
+    document: Document, content: bytes, charset: str | None
+) -> tuple[str, str]:
+    """Return the name of the encoding and how it was learnt."""
+    encoding = (document.encoding or "windows-1252").lower()
+    if content.startswith(BYTE_ORDER_MARKS):
+        return encoding, "bom"
+    if charset is not None and _is_label(charset):
+        return encoding, "http"
+    if document.encoding_confidence == "certain":
+        return encoding, "meta"
+    # turbohtml calls plain ASCII windows-1252, but it is valid UTF-8 as well.
+    if encoding == "utf-8" or content.isascii():
+        return "utf-8", "detected"
+    return encoding, "default"
+
+
+def _is_label(charset: str) -> bool:
+    try:
+        turbohtml.parse(b"", encoding=charset)
+    except (LookupError, UnicodeError):
+        return False
+    return True
+
+
+class _Anchors(NamedTuple):
+    """What `_anchors` met: names, links with an empty `href`, marks of formats."""
+
+    fragments: frozenset[str]
+    empty_links: list[Element]
+    microdata: bool
+    rdfa: bool
+
+
+class _Outline:
+    """What stands in few elements, gathered in one walk over those."""
+
+    def __init__(self, document: Document, url: str, page_bytes: int) -> None:
+        self.title: str | None = None
+        self.description: str | None = None
+        self.language: str | None = None
+        self.base = url
+        self.robots: list[str] = []
+        self.headings: list[Heading] = []
+        self.images: list[Element] = []
+        self.json_ld: list[Element] = []
+        self.has_opengraph = False
+        self.refreshes = False
+        self.body: Element | None = None
+        self._has_base = False
+        left = TEXTS_MAX_TIMES_PAGE * page_bytes
+        for element in document.iter_elements(OUTLINE_TAGS):
+            tag = element.tag
+            if tag in HEADINGS:
+                text = element.text if left > 0 else ""
+                left -= len(text)
+                self.headings.append(Heading(HEADINGS[tag], _fold(text)))
+            elif tag == "img":
+                self.images.append(element)
+            elif tag == "meta":
+                self._read_meta(element)
+            elif tag == "title":
+                if self.title is None and element.namespace is Namespace.HTML:
+                    self.title = _fold(element.text)
+            elif tag == "html":
+                self.language = (element.attr("lang") or "").strip() or None
+            elif tag == "body":
+                self.body = element
+            elif tag == "script":
+                if _is_json_ld(element):
+                    self.json_ld.append(element)
+            else:
+                self._read_base(element, url)
+
+    def _read_meta(self, meta: Element) -> None:
+        content = meta.attr("content")
+        if content is None:
+            return
+        name = (meta.attr("name") or "").strip().lower()
+        if name == "description":
+            if self.description is None:
+                self.description = _fold(content)
+        elif name == "robots":
+            directives = (_fold(part) for part in content.lower().split(","))
+            self.robots += [directive for directive in directives if directive]
+        elif (meta.attr("http-equiv") or "").strip().lower() == "refresh":
+            self.refreshes = True
+        if meta.attr("property") is not None:
+            self.has_opengraph = True
+
+    def _read_base(self, base: Element, url: str) -> None:
+        href = base.attr("href")
+        if href is None or self._has_base:
+            return
+        self._has_base = True
+        resolved = Resolver(url)[href]
+        # HTML, 4.2.3: what does not parse, or has one of these schemes, is no base.
+        schemes = ("data:", "javascript:")
+        if Resolver(resolved).has_base and not resolved.startswith(schemes):
+            self.base = resolved
+
+
+def _is_json_ld(script: Element) -> bool:
+    media_type = script.attr("type")
+    if media_type is None:
+        return False
+    return media_type.partition(";")[0].strip().lower() == "application/ld+json"
+
+
+def _fold(text: str) -> str:
+    return " ".join(text[:TEXT_MAX_CHARS].split())
+
+
+def _anchors(document: Document) -> _Anchors:
+    """Return what `#...` can point to, and what else one more walk can tell."""
+    names = []
+    empty_links = []
+    microdata = rdfa = False
+    for element in document.select(ANCHORS):
+        names.append(element.attr("id"))
+        microdata = microdata or element.attr("itemscope") is not None
+        rdfa = rdfa or element.attr("typeof") is not None
+        tag = element.tag
+        if tag == "a":
+            names.append(element.attr("name"))
+        if tag in ("a", "area") and element.attr("href") == "":
+            empty_links.append(element)
+    fragments = frozenset([name for name in names if name])
+    return _Anchors(fragments, empty_links, microdata, rdfa)
+
+
+def _links(
+    document: Document, resolve: Resolver, empty_links: list[Element], page_bytes: int
+) -> tuple[Link, ...]:
+    """Return everything the page points to, in document order, `<base>` aside.
+
+    One loop, few calls: a page has 110 to 170 links, half the time goes here.
+    """
+    found = document.links()
+    if empty_links:
+        found += [turbohtml.Link(element, "href", "") for element in empty_links]
+    left = TEXTS_MAX_TIMES_PAGE * page_bytes
+    links = []
+    for element, attribute, reference in found:
+        tag = element.tag
+        text = ""
+        rel: tuple[str, ...] = ()
+        if tag in TAGS_WITH_REL:
+            if tag == "a":
+                if left > 0:
+                    text = element.text
+                    left -= len(text)
+                    text = " ".join(text[:TEXT_MAX_CHARS].split())
+                    text = text[:LINK_TEXT_MAX_CHARS] or _alt_inside(element)
+            elif tag == "area":
+                text = _alt(element)
+            written = element.attr("rel")
+            if written is not None:
+                rel = tuple(written.lower().split())
+        elif tag == "img":
+            text = _alt(element)
+        elif tag == "base":
+            continue
+        line, column = element.position or NOWHERE
+        links.append(
+            _new(
+                Link,
+                (resolve[reference], text, rel, tag, attribute, line, column + 1),
+            )
+        )
+    if empty_links:
+        links.sort(key=lambda link: (link.line, link.column))
+    return tuple(links)
+
+
+def _alt(image: Element) -> str:
+    return _fold(image.attr("alt") or "")[:LINK_TEXT_MAX_CHARS]
+
+
+def _alt_inside(link: Element) -> str:
+    """Return the alt text of the first image in a link without text."""
+    image = link.find("img")
+    return "" if image is None else _alt(image)
+
+
+def _images(elements: Iterable[Element], resolve: Resolver) -> Iterator[Image]:
+    for element in elements:
+        source = (element.attr("src") or "").strip()
+        url = resolve[source] if source else ""
+        line, column = element.position or NOWHERE
+        yield Image(url, element.attr("alt"), line, column + 1)
+
+
+def _meta_refresh(
+    document: Document, url: str, resolve: Resolver
+) -> MetaRefresh | None:
+    found = document.meta_refresh()
+    if found is None:
+        return None
+    delay_s, target = found
+    return MetaRefresh(delay_s, resolve[target] if target else url)
+
+
+def _visible_words(body: Element | None) -> list[str]:
+    """Return the words of the page; each ends at white space and at every tag."""
+    if body is None:
+        return []
+    body.remove(INVISIBLE)
+    return " ".join(body.strings).split()
+
+
+def _text_hash(words: Iterable[str]) -> str:
+    # Run together: new line breaks, or a tag inside a word, change nothing.
+    text = "".join(words).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def _structured_data(
+    document: Document, outline: _Outline, anchors: _Anchors
+) -> tuple[StructuredItem, ...]:
+    """Return the page's structured data; a format is only read where its mark was met.
+
+    Looking for formats that are not there would take as long as all the links.
+    """
+    items: list[StructuredItem] = []
+    if outline.json_ld:
+        items += _json_ld(outline.json_ld)
+    if anchors.microdata:
+        items += _microdata(document)
+    if anchors.rdfa:
+        items += _rdfa(document)
+    if outline.has_opengraph:
+        items += _opengraph(document)
+    return tuple(items)
+
+
+def _json_ld(scripts: Iterable[Element]) -> Iterator[StructuredItem]:
+    """Yield one item per object; one without values for a block that is not JSON."""
+    for script in scripts:
+        try:
+            block = json.loads(script.text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            block = None
+        if _nests_too_deep(block):
+            block = None
+        for value in block if isinstance(block, list) else [block]:
+            yield StructuredItem("json-ld", _json_ld_types(value), value)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")  # RFC 8259, 6
+
+
+def _nests_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(JSON_MAX_DEPTH):
+        inner: list[object] = []
+        for part in level:
+            if isinstance(part, dict):
+                inner += part.values()
+            elif isinstance(part, list):
+                inner += part
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+def _json_ld_types(value: object) -> tuple[str, ...]:
+    """Return the `@type` of an object, or those of its `@graph`."""
+    if not isinstance(value, dict):
+        return ()
+    nodes = [value]
+    if "@type" not in value and isinstance(value.get("@graph"), list):
+        nodes = [node for node in value["@graph"] if isinstance(node, dict)]
+    types: list[object] = []
+    for node in nodes:
+        found = node.get("@type")
+        types += found if isinstance(found, list) else [found]
+    return tuple(name for name in types if isinstance(name, str))
+
+
+def _microdata(document: Document) -> list[StructuredItem]:
+    try:
+        return [
+            StructuredItem("microdata", tuple((item.type or "").split()), _plain(item))
+            for item in document.microdata()
+        ]
+    except RecursionError:  # items inside items, deeper than 400 or in a circle
+        return []
+
+
+def _rdfa(document: Document) -> list[StructuredItem]:
+    try:
+        return [
+            StructuredItem("rdfa", tuple(item.type), _plain(item))
+            for item in document.rdfa()
+        ]
+    except RecursionError:
+        return []
+
+
+def _plain(item: object) -> object:
+    """Return an item of microdata or RDFa as {property: [values]}, nested alike."""
+    if isinstance(item, turbohtml.MicrodataItem | turbohtml.RdfaItem):
+        return {
+            name: [_plain(value) for value in values]
+            for name, values in item.properties.items()
+        }
+    return item
+
+
+def _opengraph(document: Document) -> list[StructuredItem]:
+    values = dict(document.opengraph())
+    if not values:
+        return []
+    kind = values.get("type")
+    return [StructuredItem("opengraph", (kind,) if kind else (), values)]
