@@ -98,11 +98,11 @@ class Fetcher(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the main command's help, and the other commands below it."""
         main_command = self.commands[FETCH]
-        with click.Context(main_command, info_name=ctx.info_name) as main_ctx:
+        with JobContext(main_command, info_name=FETCH, parent=ctx) as main_ctx:
             formatter.write_usage(ctx.command_path, "[OPTIONS] INPUT...")
             main_command.format_help_text(main_ctx, formatter)
+            self.format_commands(ctx, formatter)
             main_command.format_options(main_ctx, formatter)
-        self.format_commands(ctx, formatter)
         self.format_epilog(ctx, formatter)
 
     def shell_complete(
@@ -120,13 +120,30 @@ class Fetcher(click.Group):
 class Option(click.Option):
     """An option that stands under a heading of the help text."""
 
-    def __init__(self, *args: object, section: str = "Options", **rest: object) -> None:
-        super().__init__(*args, **rest)  # type: ignore[arg-type]  # click's own names
+    def __init__(self, *args: Any, section: str, **rest: Any) -> None:
+        super().__init__(*args, **rest)
         self.section = section
+
+    def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
+        """Leave out the range: a value outside it is told with the range."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+class JobContext(click.Context):
+    """A context that does not name the command that stands behind `fetcher`."""
+
+    @property
+    def command_path(self) -> str:
+        """What a person types to come here."""
+        return super().command_path.removesuffix(f" {FETCH}")
 
 
 class Job(click.Command):
     """A command whose options are shown under headings."""
+
+    context_class = JobContext
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -135,8 +152,8 @@ class Job(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
-                heading = getattr(param, "section", "Other")
+            if record is not None and not isinstance(param, click.Argument):
+                heading = getattr(param, "section", "Help")
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():
             with formatter.section(heading):
@@ -202,7 +219,7 @@ JOB_OPTIONS = (
         " long, or as long as Retry-After asks.",
     ),
     option(
-        "Pace",
+        "Input",
         "--max-pages",
         type=click.IntRange(1),
         metavar="N",
@@ -383,8 +400,8 @@ def command() -> None:
 
 
 @command.command(FETCH, cls=Job, hidden=True)
+@click.version_option(__version__, message="fetcher %(version)s")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@job_options
 @option(
     "Input",
     "--default-scheme",
@@ -393,6 +410,7 @@ def command() -> None:
     show_default=True,
     help="For a URL without a scheme.",
 )
+@job_options
 def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
     """Fetch web pages with a pool of processes and report what came of each.
 
@@ -514,7 +532,7 @@ def has_route() -> bool:
 
 
 def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of crawl() that the options of a command stand for."""
+    """Return the keyword arguments of crawl() that a command's options stand for."""
     return {
         "workers": options["workers"],
         "concurrency": options["concurrency"],
