@@ -171,17 +171,18 @@ class _Walk:
         exchange.last = None
         is_trusted = url.origin == asked.origin
         try:
-            response = self._client.ask(
+            answer = self._client.ask(
                 url.to_ask,
                 url.origin,
                 exchange,
                 credentials=asked.credentials,
                 is_trusted=is_trusted,
             )
-            raw = response.raw
-            if isinstance(raw, CurlResponse):
-                return raw.transfer
-            return _read_foreign(response, exchange)
+            if isinstance(answer, Transfer):
+                return answer
+            if isinstance(answer.raw, CurlResponse):
+                return answer.raw.transfer
+            return _read_foreign(answer, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             last = exchange.last
             if last is not None and last.failure is not None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 
@@ -20,7 +21,13 @@ from ..models import Failure, Headers, Kind
 from .curl import Question, Route, fetch
 from .exchange import Exchange, Transfer
 
-__all__ = ["CurlAdapter", "CurlResponse", "ReadyHeaders"]
+__all__ = [
+    "BareAdapter",
+    "CurlAdapter",
+    "CurlResponse",
+    "ReadyHeaders",
+    "take_cookies",
+]
 
 # What stands for every encoding that this libcurl can undo: CURLOPT_ACCEPT_ENCODING
 ALL_ENCODINGS = ""
@@ -151,8 +158,17 @@ class CurlAdapter(HTTPAdapter):
         cert: str | tuple[str, str] | None = None,
     ) -> _Connection:
         """Return what makes this one exchange; only its `urlopen` is asked for."""
+        return _Connection(self._route(request, verify, proxies, cert))
+
+    def _route(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None,
+        cert: str | tuple[str, str] | None,
+    ) -> Route:
         url = request.url or ""
-        route = Route(
+        return Route(
             origin=_origin(url),
             proxy=(select_proxy(url, dict(proxies)) or "") if proxies else "",
             verify=True if verify is None else verify,
@@ -160,7 +176,6 @@ class CurlAdapter(HTTPAdapter):
             resolve=self.resolve,
             ip_version=self.ip_version,
         )
-        return _Connection(route)
 
     def cert_verify(self, *_: object, **__: object) -> None:
         """Do nothing: the route carries `verify` and `cert`."""
@@ -172,14 +187,61 @@ class CurlAdapter(HTTPAdapter):
         return request.url or ""
 
 
+class BareAdapter(CurlAdapter):
+    """A CurlAdapter for sessions that only we see: no Response around the Transfer.
+
+    Building urllib3's and requests' response objects takes as long as libcurl does.
+    """
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> _Connection:
+        """Return what makes this one exchange and raises nothing."""
+        return _BareConnection(self._route(request, verify, proxies, cert))
+
+    def build_response(  # type: ignore[override]
+        self, req: requests.PreparedRequest, resp: Transfer
+    ) -> Transfer:
+        """Return the transfer as it is."""
+        return resp
+
+
+class _BareConnection(_Connection):
+    def urlopen(  # type: ignore[override]
+        self,
+        *,
+        method: str,
+        url: str,
+        body: object,
+        headers: Mapping[str, str | bytes],
+        timeout: Exchange,
+        **_: object,
+    ) -> Transfer:
+        return fetch(self._route, _question(method, url, body, headers), timeout)
+
+
+def take_cookies(
+    jar: RequestsCookieJar, request: requests.PreparedRequest, headers: Headers
+) -> None:
+    """Put the cookies that an answer sets into the jar, by RFC 6265's rules."""
+    if "set-cookie" in headers:
+        response = _CookieResponse(_OriginalResponse(headers))
+        extract_cookies_to_jar(jar, request, response)
+
+
+class _CookieResponse:
+    def __init__(self, original: _OriginalResponse) -> None:
+        self._original_response = original
+
+
 def _origin(url: str) -> str:
     """Return "https://host:port" of an absolute URL, its port only if it is written."""
     scheme, _, rest = url.partition("://")
-    for at, character in enumerate(rest):
-        if character in "/?#":
-            rest = rest[:at]
-            break
-    return f"{scheme.lower()}://{rest.rpartition('@')[2]}"
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
 def _question(

@@ -218,7 +218,7 @@ class Handle:
         """
         cap = self._exchange.max_bytes
         if self._allowed_bytes < 0:
-            if self._curl_status() in REDIRECTS and self._skips_body(len(chunk)):
+            if self._skips_body(len(chunk)):
                 self._is_redirect = True
                 return -1
             self._allowed_bytes = min(cap, FREE_BODY_BYTES)
@@ -238,20 +238,14 @@ class Handle:
         self._chunks.append(chunk)
         return None
 
-    def _curl_status(self) -> int:
-        """Return the status of the head that just ended: "HTTP/1.1 301 Moved"."""
-        for line in reversed(self._lines):
-            if line.startswith(b"HTTP/"):
-                word = line.split(None, 2)[1:2]
-                return int(word[0]) if word and word[0].isdigit() else 0
-        return 0
-
     def _skips_body(self, first_bytes: int) -> bool:
-        """Return whether a redirect's body is worth a new connection.
+        """Return whether to leave the body of a redirect unread.
 
         The usual few bytes come together with the head, whole: then the connection
         is kept. All else is not waited for: it may be endless, or a bomb.
         """
+        if b" 200" in self._lines[0] or _status(self._lines) not in REDIRECTS:
+            return False
         _, headers = read_head(self._lines)
         if "location" not in headers:
             return False
@@ -349,6 +343,15 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self.route.origin}>"
+
+
+def _status(lines: list[bytes]) -> int:
+    """Return the status of the last head among these lines: "HTTP/1.1 301 Moved"."""
+    for line in reversed(lines):
+        if line.startswith(b"HTTP/"):
+            word = line.split(None, 2)[1:2]
+            return int(word[0]) if word and word[0].isdigit() else 0
+    return 0
 
 
 def _late(exchange: Exchange) -> Failure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from urllib3.util import Timeout
 
@@ -99,20 +100,27 @@ def read_head(lines: list[bytes]) -> tuple[str, Headers]:
     reason = ""
     fields: list[tuple[str, str]] = []
     ended = True
-    for raw in lines:
-        line = raw.decode("latin-1")
+    for line in lines:
         if ended:
-            if line.startswith("HTTP/"):
+            if line.startswith(b"HTTP/"):
                 ended = False
                 fields = []
-                reason = line.rstrip("\r\n").partition(" ")[2].partition(" ")[2]
-        elif line in ("\r\n", "\n"):
+                reason = line.decode("latin-1").strip().partition(" ")[2][4:]
+        elif line in _BLANK:
             ended = True
-        elif line[0] in " \t" and fields:  # obsolete folding: RFC 9112, 5.2
+        elif line[0] in _WHITE and fields:  # obsolete folding: RFC 9112, 5.2
             name, value = fields[-1]
-            fields[-1] = name, f"{value} {line.strip()}"
+            fields[-1] = name, f"{value} {line.decode('latin-1').strip()}"
         else:
-            name, colon, value = line.partition(":")
-            if colon:
-                fields.append((name.rstrip(), value.strip()))
+            fields.append(_field(line))
     return reason, Headers(fields)
+
+
+_BLANK = (b"\r\n", b"\n")
+_WHITE = b" \t"
+
+
+@lru_cache(maxsize=1024)  # the lines of one site are alike, but for a few
+def _field(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.rstrip(), value.strip()

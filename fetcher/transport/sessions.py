@@ -16,21 +16,23 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from http.cookiejar import Cookie, CookieJar, LoadError, MozillaCookieJar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import _basic_auth_str
-from requests.cookies import RequestsCookieJar, get_cookie_header
+from requests.cookies import (
+    RequestsCookieJar,
+    extract_cookies_to_jar,
+    get_cookie_header,
+)
 from requests.utils import check_header_validity, get_environ_proxies, get_netrc_auth
 
 from .. import __version__
 from ..errors import ConfigError
 from ..models import Settings
-from .adapter import CurlAdapter, ReadyHeaders
-
-if TYPE_CHECKING:
-    from .exchange import Exchange
+from .adapter import BareAdapter, CurlAdapter, ReadyHeaders, take_cookies
+from .exchange import Exchange, Transfer
 
 __all__ = ["USER_AGENT", "Client", "client_for"]
 
@@ -79,7 +81,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._is_plain = settings.session is None
-        self.session = _PlainSession() if self._is_plain else _users_session(settings)
+        self.session = requests.Session() if self._is_plain else _users_session(settings)
         self._verify = _roots(settings, self.session)
         self._cert = settings.cert or self.session.cert
         if settings.cert is not None:
@@ -93,7 +95,9 @@ class Client:
         self._own_headers = _header_fields(settings)
         self._bare_headers = _ready_headers(settings, {})
         self._full_headers = _ready_headers(settings, self._own_headers)
-        _put_curl_underneath(self.session, settings)
+        how = {"resolve": settings.resolve, "ip_version": settings.ip_version}
+        self._adapter = BareAdapter(**how)
+        _put_underneath(self.session, CurlAdapter(**how))
 
     def ask(
         self,
@@ -103,8 +107,8 @@ class Client:
         *,
         credentials: Credentials | None,
         is_trusted: bool,
-    ) -> requests.Response:
-        """Return the response to one GET, redirects not followed, body not read.
+    ) -> requests.Response | Transfer:
+        """Return the answer to one GET, redirects not followed, body not read.
 
         Args:
             url: absolute, without credentials.
@@ -117,36 +121,52 @@ class Client:
         auth = None
         if is_trusted:
             auth = credentials or self.settings.auth or self._netrc_for(url, origin)
-        adapter = self.session.get_adapter(url)
-        timeout = exchange
-        if not isinstance(adapter, CurlAdapter):
-            timeout = max(exchange.left_s(), 0.001)  # type: ignore[assignment]
-        if self._is_plain or not is_trusted:
-            if self._is_plain:
-                prepared = self._prepare(url, auth, is_trusted)
-            else:
-                prepared = self._prepare_untrusted(url)
-            return self.session.send(
-                prepared,
-                stream=True,
-                timeout=timeout,
-                verify=self._verify,
-                cert=self._cert,
-                proxies=self._proxies_for(url, origin),
-                allow_redirects=False,
+        proxies = self._proxies_for(url, origin)
+        if self._is_plain:
+            return self._ask_plainly(
+                self._prepare(url, auth, is_trusted), exchange, proxies
             )
+        timeout: Exchange | float = exchange
+        if not isinstance(self.session.get_adapter(url), CurlAdapter):
+            timeout = max(exchange.left_s(), 0.001)
+        how: dict[str, Any] = {
+            "stream": True,
+            "timeout": timeout,
+            "verify": self._verify,
+            "cert": self._cert,
+            "proxies": proxies,
+            "allow_redirects": False,
+        }
+        if not is_trusted:
+            return self.session.send(self._prepare_untrusted(url), **how)
         return self.session.request(
-            "GET",
-            url,
-            headers=self._own_headers,
-            auth=auth,
+            "GET", url, headers=self._own_headers, auth=auth, **how
+        )
+
+    def _ask_plainly(
+        self,
+        prepared: requests.PreparedRequest,
+        exchange: Exchange,
+        proxies: dict[str, str],
+    ) -> requests.Response | Transfer:
+        """Return the answer as `Session.send` would, which here has no hooks to call.
+
+        It is a Response only if something took the place of the adapter's `send`.
+        """
+        answer: requests.Response | Transfer = self._adapter.send(
+            prepared,
             stream=True,
-            timeout=timeout,
+            timeout=exchange,
             verify=self._verify,
             cert=self._cert,
-            proxies=self._proxies_for(url, origin),
-            allow_redirects=False,
+            proxies=proxies,
         )
+        jar = self.session.cookies
+        if isinstance(answer, requests.Response):
+            extract_cookies_to_jar(jar, prepared, answer.raw)
+        elif answer.headers is not None:
+            take_cookies(jar, prepared, answer.headers)
+        return answer
 
     def _prepare(
         self, url: str, auth: Credentials | None, is_trusted: bool
@@ -224,13 +244,6 @@ class Client:
         return self._netrc[origin]
 
 
-class _PlainSession(requests.Session):
-    """A session as we make it, which leaves redirects to our own loop."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: `send` would otherwise prepare the next request, to no use."""
-
-
 def _users_session(settings: Settings) -> requests.Session:
     assert settings.session is not None  # noqa: S101  # what the caller just asked
     session = settings.session()
@@ -249,9 +262,8 @@ def _no_redirect(_: requests.Response) -> None:
     return None
 
 
-def _put_curl_underneath(session: requests.Session, settings: Settings) -> None:
-    """Mount CurlAdapter wherever requests' own default adapter is mounted."""
-    ours = CurlAdapter(resolve=settings.resolve, ip_version=settings.ip_version)
+def _put_underneath(session: requests.Session, ours: CurlAdapter) -> None:
+    """Mount our adapter wherever requests' own default adapter is mounted."""
     for prefix, adapter in list(session.adapters.items()):
         if _is_requests_default(adapter):
             session.adapters[prefix] = ours
