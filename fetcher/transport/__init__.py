@@ -117,8 +117,8 @@ def _parse(text: str, base: str | None = None) -> _Url:
         ValueError: if it is none, or neither http nor https; the message says which.
     """
     try:
-        found = can_ada.parse(text) if base is None else can_ada.URL(text, base)
-    except ValueError:
+        found = can_ada.parse(text) if base is None else can_ada.parse(base) + text
+    except (ValueError, TypeError):  # TypeError: a lone surrogate
         raise ValueError(f"not a URL: {clean(text)!r}") from None
     if found.protocol not in ("http:", "https:"):
         scheme = clean(found.protocol)

@@ -204,10 +204,12 @@ class BareAdapter(CurlAdapter):
         return _BareConnection(self._route(request, verify, proxies, cert))
 
     def build_response(  # type: ignore[override]
-        self, req: requests.PreparedRequest, resp: Transfer
-    ) -> Transfer:
-        """Return the transfer as it is."""
-        return resp
+        self, req: requests.PreparedRequest, resp: object
+    ) -> requests.Response | Transfer:
+        """Return a transfer as it is; a mock's response as requests would build it."""
+        if isinstance(resp, Transfer):
+            return resp
+        return super().build_response(req, resp)
 
 
 class _BareConnection(_Connection):

@@ -266,7 +266,7 @@ class Handle:
             transfer.reason, transfer.headers = read_head(self._lines)
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD))
+            transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
             transfer.http_version = _VERSIONS.get(getinfo(pycurl.INFO_HTTP_VERSION))
         if not self.route.proxy:
             transfer.ip = getinfo(pycurl.PRIMARY_IP) or None

@@ -61,6 +61,10 @@ _KIND_OF_CODE = {
 
 # Source: OpenSSL, X509_V_ERR_* in include/openssl/x509_vfy.h
 _KIND_OF_VERIFY_RESULT = {
+    # libcurl compares the host name itself, after a handshake in which OpenSSL found
+    # the chain good; until then it keeps 1 in the place of OpenSSL's verdict.
+    0: Kind.TLS_HOSTNAME,
+    1: Kind.TLS_HOSTNAME,
     2: Kind.TLS_UNTRUSTED,  # unable to get issuer certificate
     9: Kind.TLS_EXPIRED,  # not yet valid
     10: Kind.TLS_EXPIRED,
@@ -117,9 +121,7 @@ def failure_of_curl(
     elif code == pycurl.E_OPERATION_TIMEDOUT and not connected:
         kind = Kind.CONNECT_TIMEOUT
     elif code == pycurl.E_PEER_FAILED_VERIFICATION:
-        # libcurl compares the host name itself and leaves OpenSSL's verdict good.
-        found = _KIND_OF_VERIFY_RESULT.get(verify_result, Kind.TLS_OTHER)
-        kind = Kind.TLS_HOSTNAME if verify_result == 0 else found
+        kind = _KIND_OF_VERIFY_RESULT.get(verify_result, Kind.TLS_OTHER)
     elif code == pycurl.E_SSL_CONNECT_ERROR and os_errno in _GONE:
         kind = Kind.RESET
     elif code == pycurl.E_RECV_ERROR:
