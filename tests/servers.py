@@ -21,7 +21,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,10 +148,8 @@ class Server:
 
 
 def _shut(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
 
 
 def _field(head: str, name: str) -> str | None:
@@ -349,6 +347,15 @@ def stall_in_body(peer: Peer) -> None:
     peer.read_head()
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
     peer.pause(SOCKET_LIMIT_S)
+
+
+def plain_text_at_once(peer: Peer) -> None:
+    peer.send(b"220 no tls here\r\n")
+    peer.pause(0.3)
+
+
+def reset_at_once(peer: Peer) -> None:
+    peer.reset()
 
 
 def close_at_once(peer: Peer) -> None:

@@ -451,7 +451,7 @@ def test_the_deadline_holds_when_the_name_server_never_answers(tmp_path):
         pytest.skip("needs a mount namespace of its own")
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
     (tmp_path / "nsswitch.conf").write_text("hosts: files dns\n")
-    program = """
+    program = textwrap.dedent("""
         import socket, time
         from fetcher.models import Settings
         from fetcher.transport import get_url
@@ -462,7 +462,7 @@ def test_the_deadline_holds_when_the_name_server_never_answers(tmp_path):
             page = get_url("http://silent.example/", Settings(timeout_s=0.3))
             print(page.failure.kind, time.monotonic() - began_s < 0.6)
         silent.close()
-    """
+    """)
     script = (
         f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && "
         f"mount --bind {tmp_path}/nsswitch.conf /etc/nsswitch.conf && "
@@ -471,8 +471,7 @@ def test_the_deadline_holds_when_the_name_server_never_answers(tmp_path):
     )
     began_s = time.monotonic()
     ran = subprocess.run(
-        ["unshare", "-rmn", "sh", "-c", script, sys.executable]
-        + [textwrap.dedent(program)],
+        ["unshare", "-rmn", "sh", "-c", script, sys.executable, program],
         capture_output=True,
         text=True,
         timeout=30,
@@ -556,17 +555,15 @@ def test_insecure_takes_any_certificate_and_says_so(certificates):
 
 @pytest.mark.parametrize(
     ("behaviour", "kind"),
-    [(servers.stall_at_once, Kind.TIMEOUT), (raw(b"no tls"), Kind.TLS_OTHER)],
-    ids=["stall", "plain text"],
+    [
+        (servers.stall_at_once, Kind.TIMEOUT),
+        (servers.plain_text_at_once, Kind.TLS_OTHER),
+        (servers.reset_at_once, Kind.RESET),
+    ],
+    ids=["stall", "plain text", "reset"],
 )
 def test_a_handshake_that_fails(behaviour, kind):
-    def behave(peer):
-        if behaviour is servers.stall_at_once:
-            return behaviour(peer)
-        peer.send(b"220 no tls here\r\n")
-        return peer.pause(0.3)
-
-    with serve(behave) as server:
+    with serve(behaviour) as server:
         page = get_url(server.url.replace("http:", "https:"), QUICK)
     assert page.failure.kind is kind, page.reason
     assert page.timings.total_s < QUICK.timeout_s + MARGIN_S
@@ -593,6 +590,15 @@ def test_basic_authentication_by_the_settings():
     with serve(servers.basic_auth("me", "pw")) as server:
         page = get_url(server.url, Settings(auth=("me", "pw")))
     assert page.content == b"welcome"
+
+
+def test_credentials_do_not_cost_the_compression():
+    with serve(servers.echo_head) as server:
+        get_url(server.url, Settings(auth=("me", "pw")))
+        identity = (("Accept-Encoding", "identity"),)
+        get_url(server.url, Settings(headers=identity))
+    assert "gzip" in server.fields("accept-encoding")[0]
+    assert server.fields("accept-encoding")[1] == "identity"
 
 
 def test_netrc_is_read_only_when_asked_for(tmp_path, monkeypatch):
@@ -694,9 +700,9 @@ def own_adapter_session():
 
 def test_an_adapter_of_the_users_own_is_left_in_place():
     settings = Settings(session=own_adapter_session, timeout_s=5.0)
-    with serve(by_path({"/": redirect("/b"), "/b": message(b"end")})) as server:
-        with ThreadPoolExecutor(1) as thread:
-            page = thread.submit(get_url, server.url, settings).result()
+    answers = {"/": redirect("/b"), "/b": message(b"end")}
+    with serve(by_path(answers)) as server, ThreadPoolExecutor(1) as thread:
+        page = thread.submit(get_url, server.url, settings).result()
     assert (page.content, len(page.hops), CountingAdapter.sent) == (b"end", 1, 2)
     assert page.timings.total_s > 0
     assert page.timings.ttfb_s is None
@@ -748,9 +754,9 @@ def test_an_ordinary_session_may_use_the_adapter():
             assert session.head(server.url, timeout=5).content == b""
         with serve(servers.drip_body()) as server, pytest.raises(requests.ReadTimeout):
             session.get(server.url, timeout=0.3)
-        with serve(servers.close_at_once) as server:
-            with pytest.raises(requests.ConnectionError):
-                session.get(server.url, timeout=1)
+        refused = pytest.raises(requests.ConnectionError)
+        with serve(servers.close_at_once) as server, refused:
+            session.get(server.url, timeout=1)
 
 
 # Threads and processes

@@ -23,7 +23,7 @@ the deadline is looked at between reads, and phases other than the total are unk
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -200,7 +200,9 @@ def _location(transfer: Transfer) -> str | None:
         return None
     field = transfer.headers and transfer.headers.get_all("location")
     # Header bytes are read as Latin-1; a Location beyond ASCII is UTF-8 in practice.
-    return field[0].encode("latin-1", "replace").decode(errors="replace") if field else None
+    if not field:
+        return None
+    return field[0].encode("latin-1", "replace").decode(errors="replace")
 
 
 def _read_foreign(response: requests.Response, exchange: Exchange) -> Transfer:
@@ -243,14 +245,16 @@ def _read_foreign_body(
     transfer.wire_bytes = len(body)
 
 
-def _foreign_chunks(response: requests.Response):
+def _foreign_chunks(response: requests.Response) -> Iterator[bytes]:
     """Yield the body in the pieces in which it comes, where urllib3 can do that.
 
     `iter_content` would wait for a whole piece, which a server that drips can draw
     out past any deadline.
     """
     raw = response.raw
-    if not isinstance(raw, urllib3.HTTPResponse) or response._content_consumed:
+    if not isinstance(raw, urllib3.HTTPResponse) or getattr(
+        response, "_content_consumed", True
+    ):
         yield from response.iter_content(FOREIGN_READ_BYTES)
         return
     while chunk := raw.read1(FOREIGN_READ_BYTES, decode_content=True):

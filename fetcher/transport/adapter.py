@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 import requests
 import urllib3
@@ -40,6 +40,7 @@ class ReadyHeaders(CaseInsensitiveDict[str]):
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(fields)
         self.question_lines = _lines(self)
+        self.encodings = self.get("Accept-Encoding", ALL_ENCODINGS)
 
 
 class CurlResponse(urllib3.HTTPResponse):
@@ -65,7 +66,7 @@ class CurlResponse(urllib3.HTTPResponse):
 
     def stream(
         self, amt: int | None = 2**16, decode_content: bool | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Yield the body, which is decoded already."""
         return super().stream(amt, decode_content=False)
 
@@ -180,9 +181,7 @@ class CurlAdapter(HTTPAdapter):
     def cert_verify(self, *_: object, **__: object) -> None:
         """Do nothing: the route carries `verify` and `cert`."""
 
-    def request_url(
-        self, request: requests.PreparedRequest, proxies: object
-    ) -> str:
+    def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:
         """Return the whole URL: libcurl decides what a proxy gets of it."""
         return request.url or ""
 
@@ -193,7 +192,7 @@ class BareAdapter(CurlAdapter):
     Building urllib3's and requests' response objects takes as long as libcurl does.
     """
 
-    def get_connection_with_tls_context(
+    def get_connection_with_tls_context(  # type: ignore[override]
         self,
         request: requests.PreparedRequest,
         verify: bool | str | None,
@@ -209,7 +208,8 @@ class BareAdapter(CurlAdapter):
         """Return a transfer as it is; a mock's response as requests would build it."""
         if isinstance(resp, Transfer):
             return resp
-        return super().build_response(req, resp)
+        response: requests.Response = super().build_response(req, resp)  # type: ignore[arg-type]
+        return response
 
 
 class _BareConnection(_Connection):
@@ -232,7 +232,7 @@ def take_cookies(
     """Put the cookies that an answer sets into the jar, by RFC 6265's rules."""
     if "set-cookie" in headers:
         response = _CookieResponse(_OriginalResponse(headers))
-        extract_cookies_to_jar(jar, request, response)
+        extract_cookies_to_jar(jar, request, response)  # type: ignore[no-untyped-call]
 
 
 class _CookieResponse:
@@ -251,11 +251,11 @@ def _question(
 ) -> Question:
     url = url.partition("#")[0]
     if isinstance(headers, ReadyHeaders):
-        return Question(method, url, headers.question_lines, ALL_ENCODINGS)
+        return Question(method, url, headers.question_lines, headers.encodings)
     asked = headers.get("Accept-Encoding")
     if isinstance(asked, bytes):
         asked = asked.decode("latin-1")
-    encodings = ALL_ENCODINGS if asked == _USUAL_ENCODINGS else asked
+    encodings = ALL_ENCODINGS if asked in (None, _USUAL_ENCODINGS) else asked
     return Question(method, url, _lines(headers), encodings, _whole(body))
 
 

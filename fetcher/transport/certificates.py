@@ -20,7 +20,7 @@ __all__ = ["KnownCertificates", "certificate_from"]
 KNOWN_MAX = 4096
 NAMES_MAX = 100
 _CURL_TIME = "%b %d %H:%M:%S %Y GMT"
-# "SSL certificate OpenSSL verify result: certificate has expired (10)"
+# What libcurl puts around OpenSSL's words: "... verify result: WORDS (10)".
 _PREAMBLE = re.compile(r"^.*verify result: |\s*\(\d+\)\s*$")
 
 

@@ -23,7 +23,7 @@ from threading import Lock
 from typing import NamedTuple
 
 import pycurl
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from ..models import Certificate, Failure, Kind, Timings
 from .budget import BodyBudget
@@ -168,7 +168,7 @@ class Handle:
         try:
             self._curl.perform()
         except pycurl.error as error:
-            failed = error.args[0], str(error.args[1])
+            failed = error.args[:2]  # type: ignore[assignment]  # code, message
         transfer = self._read(failed)
         self._clear()
         return transfer
@@ -258,8 +258,6 @@ class Handle:
         transfer = Transfer()
         if failed is not None:
             transfer.failure = self._failure(*failed)
-        elif self._received_bytes > self._exchange.max_bytes:
-            transfer.failure = self._stop
         if self._lines:
             transfer.status = getinfo(pycurl.RESPONSE_CODE) or None
         if transfer.status is not None:
@@ -425,7 +423,7 @@ def _default_roots() -> str:
     directory = ssl.get_default_verify_paths().capath
     if directory is not None and next(Path(directory).glob("????????.0"), None):
         return directory
-    return where()
+    return DEFAULT_CA_BUNDLE_PATH
 
 
 class IdleHandles:

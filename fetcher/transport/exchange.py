@@ -19,6 +19,7 @@ from ..models import Certificate, Failure, Headers, Timings
 __all__ = ["Exchange", "Transfer", "read_head"]
 
 DEFAULT_MAX_BYTES = 10_000_000
+NO_TIMINGS = Timings()
 FOREVER_S = 10.0 * 365 * 24 * 3600
 
 
@@ -38,7 +39,7 @@ class Transfer:
     http_version: str | None = None
     certificate: Certificate | None = None
     failure: Failure | None = None
-    timings: Timings = Timings()
+    timings: Timings = NO_TIMINGS
 
 
 class Exchange(Timeout):
@@ -51,7 +52,7 @@ class Exchange(Timeout):
         self.began_s = time.monotonic()
         self.deadline_s = self.began_s + self.timeout_s
         self.last: Transfer | None = None
-        self._phases: list[float | None] = [None] * 5
+        self._timings = NO_TIMINGS
 
     @classmethod
     def from_timeout(cls, timeout: object) -> Exchange:
@@ -74,17 +75,18 @@ class Exchange(Timeout):
     def add(self, transfer: Transfer) -> None:
         """Take one more transfer into the account."""
         self.last = transfer
-        took = transfer.timings
-        phases = self._phases
-        for at, phase_s in enumerate(
-            (took.dns_s, took.connect_s, took.tls_s, took.ttfb_s, took.transfer_s)
-        ):
-            if phase_s is not None:
-                phases[at] = phase_s + (phases[at] or 0.0)
+        took, before = transfer.timings, self._timings
+        self._timings = took if before is NO_TIMINGS else _sum(before, took)
 
     def timings(self) -> Timings:
         """Return the phases of all transfers, summed, and the time since the start."""
-        return Timings(None, *self._phases, time.monotonic() - self.began_s)
+        return self._timings._replace(total_s=time.monotonic() - self.began_s)
+
+
+def _sum(one: Timings, other: Timings) -> Timings:
+    """Return each phase of both, summed; None only where neither has it."""
+    pairs = zip(one, other, strict=True)
+    return Timings(*[b if a is None else a if b is None else a + b for a, b in pairs])
 
 
 def read_head(lines: list[bytes]) -> tuple[str, Headers]:

@@ -1,4 +1,6 @@
-"""What went wrong, in the closed set of kinds: libcurl's codes and requests' exceptions.
+"""What went wrong, in the closed set of kinds.
+
+From libcurl's codes, or from exceptions of requests where the adapter is not ours.
 
 Three choices that the names of the kinds do not tell:
 
@@ -55,7 +57,7 @@ _KIND_OF_CODE = {
     pycurl.E_SSL_ISSUER_ERROR: Kind.TLS_UNTRUSTED,
     pycurl.E_SSL_PINNEDPUBKEYNOTMATCH: Kind.TLS_UNTRUSTED,
     pycurl.E_SSL_INVALIDCERTSTATUS: Kind.TLS_OTHER,
-    92: Kind.RESET,  # CURLE_HTTP2_STREAM, unnamed in pycurl: the server reset the stream
+    92: Kind.RESET,  # CURLE_HTTP2_STREAM, unnamed in pycurl: reset by the server
     97: Kind.PROXY,  # CURLE_PROXY, unnamed in pycurl
 }
 
@@ -80,7 +82,9 @@ _KIND_OF_VERIFY_RESULT = {
 }
 
 _GONE = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+"
+)
 
 
 def clean(text: str) -> str:

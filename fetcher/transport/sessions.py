@@ -15,7 +15,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from http.cookiejar import Cookie, CookieJar, LoadError, MozillaCookieJar
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -81,7 +80,9 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._is_plain = settings.session is None
-        self.session = requests.Session() if self._is_plain else _users_session(settings)
+        self.session = (
+            requests.Session() if self._is_plain else _users_session(settings)
+        )
         self._verify = _roots(settings, self.session)
         self._cert = settings.cert or self.session.cert
         if settings.cert is not None:
@@ -95,9 +96,10 @@ class Client:
         self._own_headers = _header_fields(settings)
         self._bare_headers = _ready_headers(settings, {})
         self._full_headers = _ready_headers(settings, self._own_headers)
-        how = {"resolve": settings.resolve, "ip_version": settings.ip_version}
-        self._adapter = BareAdapter(**how)
-        _put_underneath(self.session, CurlAdapter(**how))
+        resolve, ip_version = settings.resolve, settings.ip_version
+        self._adapter = BareAdapter(resolve=resolve, ip_version=ip_version)
+        ours = CurlAdapter(resolve=resolve, ip_version=ip_version)
+        _put_underneath(self.session, ours)
 
     def ask(
         self,
@@ -156,14 +158,14 @@ class Client:
         answer: requests.Response | Transfer = self._adapter.send(
             prepared,
             stream=True,
-            timeout=exchange,
+            timeout=exchange,  # type: ignore[arg-type]  # a urllib3 Timeout is well
             verify=self._verify,
             cert=self._cert,
             proxies=proxies,
         )
         jar = self.session.cookies
         if isinstance(answer, requests.Response):
-            extract_cookies_to_jar(jar, prepared, answer.raw)
+            extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]
         elif answer.headers is not None:
             take_cookies(jar, prepared, answer.headers)
         return answer
@@ -179,15 +181,15 @@ class Client:
         prepared = requests.PreparedRequest()
         prepared.method = "GET"
         prepared.url = url
-        prepared.hooks = _NO_HOOKS  # type: ignore[assignment]
-        prepared._cookies = jar  # type: ignore[attr-defined]
+        prepared.hooks = _NO_HOOKS
+        vars(prepared)["_cookies"] = jar
         ready = self._full_headers if is_trusted else self._bare_headers
         prepared.headers = ready
         if auth is None and next(iter(jar), None) is None:
             return prepared
         prepared.headers = ready.copy()
         if "cookie" not in ready:
-            cookie = get_cookie_header(jar, prepared)
+            cookie = get_cookie_header(jar, prepared)  # type: ignore[no-untyped-call]
             if cookie is not None:
                 prepared.headers["Cookie"] = cookie
         if auth is not None and "authorization" not in ready:
@@ -206,7 +208,7 @@ class Client:
             if cookie.domain:
                 jar.set_cookie(cookie)
         prepared.headers = self._bare_headers.copy()
-        cookies = get_cookie_header(jar, prepared)
+        cookies = get_cookie_header(jar, prepared)  # type: ignore[no-untyped-call]
         if cookies is not None:
             prepared.headers["Cookie"] = cookies
         return prepared
@@ -220,7 +222,7 @@ class Client:
         return found
 
     def _find_proxies(self, url: str) -> dict[str, str]:
-        """Return the proxies for a URL: the settings', the session's, the environment's.
+        """Return the proxies for a URL: of the settings, the session, the environment.
 
         `no_proxy` of the environment holds for all of them, as it does for curl.
         """
@@ -252,7 +254,7 @@ def _users_session(settings: Settings) -> requests.Session:
         raise ConfigError(f"session must return a requests.Session, got {got}")
     # `send` follows a redirect with it, even where told not to (`Response.next`), and
     # raises for a Location that makes no sense.
-    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    session.get_redirect_target = _no_redirect  # type: ignore[assignment,method-assign]
     if session.headers.get("User-Agent") == requests.utils.default_user_agent():
         session.headers["User-Agent"] = USER_AGENT
     return session
