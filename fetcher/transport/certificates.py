@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from threading import Lock
 
 from ..models import Certificate
@@ -36,7 +37,14 @@ def certificate_from(
     """
     if not chain:
         return None
-    fields = dict(chain[0])
+    return _read(tuple(map(tuple, chain[0])), verified, reason)
+
+
+@lru_cache(maxsize=256)  # a tenth of a new connection's time, and mostly the same
+def _read(
+    pairs: tuple[tuple[str, ...], ...], verified: bool, reason: str | None
+) -> Certificate | None:
+    fields = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
     try:
         not_before = _time(fields["Start date"])
         not_after = _time(fields["Expire date"])

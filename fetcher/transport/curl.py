@@ -154,6 +154,8 @@ class Handle:
         self._exchange: Exchange
         self._sent_lines: list[bytes] = []
         self._encodings: str | None = None
+        self._ip: str | None = None
+        self._version: str | None = None
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
 
@@ -256,6 +258,10 @@ class Handle:
     def _read(self, failed: tuple[int, str] | None) -> Transfer:
         getinfo = self._curl.getinfo
         transfer = Transfer()
+        is_new = bool(getinfo(pycurl.NUM_CONNECTS))
+        if is_new:  # for what stays the same as long as the connection does
+            self._ip = None if self.route.proxy else getinfo(pycurl.PRIMARY_IP) or None
+            self._version = _VERSIONS.get(getinfo(pycurl.INFO_HTTP_VERSION))
         if failed is not None:
             transfer.failure = self._failure(*failed)
         if self._lines:
@@ -265,11 +271,10 @@ class Handle:
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
-            transfer.http_version = _VERSIONS.get(getinfo(pycurl.INFO_HTTP_VERSION))
-        if not self.route.proxy:
-            transfer.ip = getinfo(pycurl.PRIMARY_IP) or None
-        transfer.timings = self._timings()
-        if self._is_tls:
+            transfer.http_version = self._version
+        transfer.ip = self._ip
+        transfer.timings = self._timings(is_new)
+        if is_new and self._is_tls:
             transfer.certificate = self._certificate(transfer.failure)
         return transfer
 
@@ -291,13 +296,13 @@ class Handle:
             proxied=bool(self.route.proxy),
         )
 
-    def _timings(self) -> Timings:
+    def _timings(self, is_new: bool) -> Timings:
         """Return the phases as libcurl's clock has them: each from the start on."""
         getinfo = self._curl.getinfo
         sent_s = getinfo(pycurl.PRETRANSFER_TIME)
         first_s = getinfo(pycurl.STARTTRANSFER_TIME)
         dns_s = connect_s = tls_s = ttfb_s = transfer_s = None
-        if getinfo(pycurl.NUM_CONNECTS):
+        if is_new:
             resolved_s = getinfo(pycurl.NAMELOOKUP_TIME)
             connected_s = getinfo(pycurl.CONNECT_TIME)
             if resolved_s > 0:
@@ -314,8 +319,6 @@ class Handle:
 
     def _certificate(self, failure: Failure | None) -> Certificate | None:
         """Return what a full handshake of this transfer showed, None without one."""
-        if not self._curl.getinfo(pycurl.NUM_CONNECTS):
-            return None
         refused = failure is not None and failure.kind in _REFUSED_CERTIFICATE
         verified = not refused and self.route.verify is not False
         reason = None if verified else failure.message if refused and failure else None
@@ -402,8 +405,13 @@ def _set_tls(curl: pycurl.Curl, route: Route) -> None:
         curl.setopt(pycurl.SSLCERT, route.cert)
 
 
+@cache
+def _is_directory(path: str) -> bool:
+    return Path(path).is_dir()
+
+
 def _set_roots(curl: pycurl.Curl, roots: str) -> None:
-    if Path(roots).is_dir():
+    if _is_directory(roots):
         curl.setopt(pycurl.CAPATH, roots)
         curl.unsetopt(pycurl.CAINFO)
         options = (pycurl.PROXY_CAPATH, pycurl.PROXY_CAINFO)
