@@ -313,6 +313,35 @@ def refusing_proxy(peer: Peer) -> None:
         peer.send(message(b"no", "403 Forbidden"))
 
 
+def close_after_each(peer: Peer) -> None:
+    """Promise to keep the connection, and close it all the same."""
+    if peer.read_head() is not None:
+        peer.send(message(b"one"))
+
+
+def slow_redirects(each_s: float) -> Behaviour:
+    def behave(peer: Peer) -> None:
+        while (head := peer.read_head()) is not None:
+            if not peer.pause(each_s):
+                return
+            peer.send(redirect(head.split(" ", 2)[1] + "x"))
+
+    return behave
+
+
+def measured(before_head_s: float, in_body_s: float) -> Behaviour:
+    """Wait a known time before the first byte and another before the last."""
+
+    def behave(peer: Peer) -> None:
+        while peer.read_head() is not None:
+            peer.pause(before_head_s)
+            peer.send(message(b"first ", length=10))
+            peer.pause(in_body_s)
+            peer.send(b"last")
+
+    return behave
+
+
 # And what no server should.
 
 

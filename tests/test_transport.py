@@ -26,6 +26,7 @@ from fetcher.errors import ConfigError
 from fetcher.models import Headers, Kind, Request, Settings, State
 from fetcher.transport import USER_AGENT, CurlAdapter, get_url
 from fetcher.transport.budget import BodyBudget
+from fetcher.transport.curl import IdleHandles, Route
 from fetcher.transport.exchange import read_head
 from fetcher.transport.failures import failure_of_curl
 from tests import servers
@@ -76,6 +77,14 @@ def test_the_phases_lie_within_the_total():
     assert first.timings.queue_s is None
     assert second.timings.dns_s is second.timings.connect_s is None
     assert server.connections == 1
+
+
+def test_the_phases_are_the_truth():
+    with serve(servers.measured(0.1, 0.06)) as server:
+        pages = [get_url(server.url, PATIENT) for _ in range(2)]
+    for page in pages:
+        assert page.timings.ttfb_s == pytest.approx(0.1, abs=0.03)
+        assert page.timings.transfer_s == pytest.approx(0.06, abs=0.03)
 
 
 def test_a_page_pickles_to_little_more_than_its_body():
@@ -194,6 +203,14 @@ def test_a_redirect_loop_ends():
         page = get_url(server.url, Settings(max_redirects=3))
     assert page.failure.kind is Kind.TOO_MANY_REDIRECTS
     assert (len(page.hops), len(server.heads)) == (3, 4)
+
+
+def test_redirects_share_one_deadline():
+    with serve(servers.slow_redirects(each_s=0.2)) as server:
+        page = get_url(server.url, QUICK)
+    assert (page.failure.kind, len(page.hops)) == (Kind.TIMEOUT, 2)
+    assert page.timings.total_s < QUICK.timeout_s + MARGIN_S
+    assert page.timings.ttfb_s == pytest.approx(0.4, abs=0.1)
 
 
 @pytest.mark.parametrize("location", ["ftp://h/", "http://[::1", "javascript:x()"])
@@ -771,6 +788,32 @@ def test_idle_connections_are_shared_between_threads():
             thread.join()
     assert server.connections == 1
     assert len(server.heads) == 5
+
+
+def test_an_idle_connection_that_the_server_closed_is_no_failure():
+    with serve(servers.close_after_each) as server:
+        pages = [get_url(server.url, PATIENT) for _ in range(3)]
+    assert {page.state for page in pages} == {State.OK}
+    assert server.connections == 3
+
+
+def test_idle_handles_are_lent_last_in_first_out_and_bounded():
+    closed = []
+    idle = IdleHandles(2, closed.append)
+    one, other = Route("http://a"), Route("http://b")
+    handles = [FakeHandle(route) for route in (one, one, other)]
+    for handle in handles:
+        idle.give(handle)
+    assert repr(idle) == "<IdleHandles 2/2, 2 routes>"
+    assert closed == handles[:1]
+    assert idle.take(one) is handles[1]
+    assert idle.take(one) is None
+    assert len(idle) == 1
+
+
+class FakeHandle:
+    def __init__(self, route):
+        self.route = route
 
 
 def test_many_threads_get_their_own_pages():
