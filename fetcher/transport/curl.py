@@ -286,8 +286,8 @@ class Handle:
                 return self._stop
         self.is_reusable = False
         getinfo = self._curl.getinfo
-        # A reused connection took no time to connect, but something was sent on it.
-        connected = getinfo(pycurl.CONNECT_TIME) > 0 or getinfo(pycurl.REQUEST_SIZE) > 0
+        # A kept connection is no new one, but something was sent on it.
+        connected = getinfo(pycurl.NUM_CONNECTS) + getinfo(pycurl.REQUEST_SIZE) > 0
         return failure_of_curl(
             code,
             message,
