@@ -433,6 +433,7 @@ def test_a_refused_connection():
         (errno.EHOSTUNREACH, False, Kind.UNREACHABLE),
         (errno.ENETUNREACH, False, Kind.UNREACHABLE),
         (errno.ETIMEDOUT, False, Kind.CONNECT_TIMEOUT),
+        (errno.ECONNRESET, False, Kind.RESET),
         (errno.ECONNREFUSED, True, Kind.PROXY),
     ],
 )

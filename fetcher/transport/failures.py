@@ -120,6 +120,8 @@ def failure_of_curl(
             kind = Kind.REFUSED
         elif os_errno == errno.ETIMEDOUT:
             kind = Kind.CONNECT_TIMEOUT
+        elif os_errno in _GONE:
+            kind = Kind.RESET
         if proxied:
             kind = Kind.PROXY
     elif code == pycurl.E_OPERATION_TIMEDOUT and not connected:
