@@ -85,7 +85,7 @@ class UrlList:
 
     def _read(self) -> Iterator[Line]:
         encoding = _encoding_of(self._stream)
-        text = io.TextIOWrapper(self._stream, encoding, "replace")  # type: ignore[arg-type]  # a buffered reader, whatever BinaryIO says
+        text = io.TextIOWrapper(self._stream, encoding, "replace")
         try:
             number = 0
             while line := text.readline(LINE_MAX_CHARACTERS + 1):
@@ -247,8 +247,8 @@ class Outputs:
         for output in self._outputs:
             try:
                 act(output)
-            except OSError as error:
-                failures.append((output, error))
+            except OSError as problem:
+                failures.append((output, problem))
         for output, _ in failures:
             self._outputs.remove(output)
             output.place.drop()
@@ -368,7 +368,7 @@ class _Lent(io.BufferedWriter):
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        super().__init__(io.BytesIO())  # type: ignore[arg-type]  # never written to
+        super().__init__(io.BytesIO())  # never written to
 
     def write(self, content: bytes) -> int:  # type: ignore[override]  # bytes are all we write
         return self._stream.write(content)

@@ -532,8 +532,9 @@ class Report:
         parts = [
             f"{count:,} {state}" for state, count in self.by_state.items() if count
         ]
-        if len(parts) == 1 and self.ok:
-            parts = ["all ok"] if self.by_state[State.OK] else ["all redirected"]
+        if len(parts) == 1:
+            state = parts[0].partition(" ")[2]
+            parts = [state if self.total == 1 else f"all {state}"]
         noun = "page" if self.total == 1 else "pages"
         verdict = f"{self.total:,} {noun}"
         if parts:

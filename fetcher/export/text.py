@@ -12,16 +12,18 @@ and none is ever read as rich's markup. What the console's encoding lacks is esc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from io import StringIO
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
 from ..models import State
 from ..report import (
+    Counts,
     EndingCertificate,
     Report,
     Shortfall,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["TextReport", "for_terminal", "open_exporter"]
 
 FILE_WIDTH = 100
+NARROW = 60  # columns below which less is shown in a line
 SHORTFALLS_SHOWN = 50  # two screens
 SHORTFALLS_SHOWN_PER_REASON = 5  # at least, however many reasons there are
 HOSTS_SHOWN = 10
@@ -171,9 +174,9 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._encoding = console.encoding
+        self._width = max(console.width, 20) if console.is_terminal else None
+        self._narrow = self._width is not None and self._width < NARROW
         self._unicode = self._encoding.lower().startswith("utf")
-        # The last column stays free: some terminals wrap when it is filled.
-        self._width = max(console.width - 1, 20) if console.is_terminal else None
         self._ellipsis = "…" if self._unicode else "..."
 
     # The sections, in their order.
@@ -182,7 +185,8 @@ class Screen:
         """Print one line that says how it went, and one of what else to know."""
         verdict = Text(str(report), style="bold")
         for state, count in report.by_state.items():
-            words = [f"{count:,} {state}", f"all {state}"] if count else []
+            words = [f"{count:,} {state}", f": {state}", f"all {state}"]
+            words = words if count else []
             verdict.highlight_words(words, STATE_STYLES[state])
         self._print(verdict)
         if report.interrupted:
@@ -209,14 +213,14 @@ class Screen:
     ) -> None:
         style = STATE_STYLES[shortfalls[0].state] if shortfalls else ""
         words = (_reason_in_words(kind), style)
-        self._print(Text.assemble("  ", words, f", {_pages(count)}"))
+        self._folded(Text.assemble(words, f", {_pages(count)}"), indent=2)
         # One more is shown in the place of a line that says that there is one more.
         shown = count if count <= shown + 1 else shown
         ordered = sorted(shortfalls, key=lambda s: s.url)[:shown]
         rows = [(self._safe(s.url), self._safe(_detail(s))) for s in ordered]
         details = {detail for _, detail in rows}
         if len(rows) > 1 and len(details) == 1:
-            self._folded(details.pop(), indent=4, style="dim")
+            self._folded(Text(details.pop(), style="dim"), indent=4)
             rows = [(url, "") for url, _ in rows]
         self._show_details(rows)
         if count > len(rows):
@@ -227,12 +231,23 @@ class Screen:
         longest_url = max((cell_len(url) for url, _ in rows), default=0)
         longest = max((cell_len(detail) for _, detail in rows), default=0)
         if self._width is None or 4 + longest_url + 2 + longest <= self._width:
-            self._columns([(Cell(url), Cell(detail, "dim")) for url, detail in rows])
+            cells = [(Cell(url), Cell(detail, "dim")) for url, detail in rows]
+            self._columns(cells, gives=0, indent=4)
             return
         for url, detail in rows:
-            self._columns([(Cell(url),)])
-            if detail:
-                self._folded(detail, indent=6, style="dim")
+            self._print_url(url)
+            self._folded(Text(detail, style="dim"), indent=6)
+
+    def _print_url(self, url: str) -> None:
+        """Print a URL on two lines at most: here it is what a person needs whole."""
+        room = max((self._width or 0) - 4, 16)
+        if cell_len(url) <= room:
+            self._print(Text(f"    {url}", no_wrap=True))
+            return
+        head = chop_cells(url, room)[0]
+        tail = self._shortened(url[len(head) :], room)
+        self._print(Text(f"    {head}", no_wrap=True))
+        self._print(Text(f"    {tail}", no_wrap=True))
 
     def show_certificates(self, report: Report) -> None:
         """Print the hosts whose certificates ended or end soon."""
@@ -241,9 +256,9 @@ class Screen:
             return
         self._heading("Certificates that ended or end within 14 days")
         shown = endings[:CERTIFICATES_SHOWN]
-        self._columns(
-            [(Cell(self._safe(e.host)), Cell(*_end_in_words(e))) for e in shown]
-        )
+        ends = [_end_in_words(ending, short=self._narrow) for ending in shown]
+        hosts = [Cell(self._safe(ending.host)) for ending in shown]
+        self._columns(list(zip(hosts, ends, strict=True)), gives=0)
         if len(endings) > len(shown):
             more = f"    and {len(endings) - len(shown):,} more hosts"
             self._print(Text(more, style="dim"))
@@ -256,7 +271,7 @@ class Screen:
         statuses = sorted(
             report.by_status.items(), key=lambda item: (item[0] is None, item[0] or 0)
         )
-        times = "×" if self._unicode else "x"
+        times = "\N{MULTIPLICATION SIGN}" if self._unicode else "x"
         named = [
             f"{count:,} {times} {status}" if status else f"{count:,} without answer"
             for status, count in statuses
@@ -280,20 +295,7 @@ class Screen:
     def _show_hosts(self, report: Report) -> None:
         top = report.by_host.top(HOSTS_SHOWN)
         self._heading("Hosts")
-        rows = [
-            (
-                Cell(self._safe(host)),
-                Cell(f"{counts.pages:,}", right=True),
-                Cell(_pages_word(counts.pages)),
-                Cell(human_size(counts.body_bytes), right=True),
-                Cell(
-                    f"{counts.fell_short:,} fell short" if counts.fell_short else "",
-                    "red",
-                ),
-            )
-            for host, counts in top
-        ]
-        self._columns(rows)
+        self._columns([self._host(host, counts) for host, counts in top], gives=0)
         others = len(report.by_host) - len(top)
         if others:
             pages = sum(counts.pages for _, counts in report.by_host.top()[len(top) :])
@@ -305,20 +307,39 @@ class Screen:
             words = f"    and {_pages(beyond)} on hosts beyond the first 5,000"
             self._print(Text(words, style="dim"))
 
+    def _host(self, host: str, counts: Counts) -> tuple[Cell, ...]:
+        pages, fell_short = f"{counts.pages:,}", f"{counts.fell_short:,}"
+        short = Cell(f"{fell_short} fell short" if counts.fell_short else "", "red")
+        if self._narrow:
+            return Cell(self._safe(host)), Cell(pages, right=True), short
+        return (
+            Cell(self._safe(host)),
+            Cell(_pages(counts.pages), right=True),
+            Cell(human_size(counts.body_bytes), right=True),
+            short,
+        )
+
     def show_times(self, report: Report) -> None:
         """Print how long each phase took."""
         times = report.times()
         if not times:
             return
         self._heading("Times")
-        one = all(spread.count == 1 for spread in times.values())
-        names = ("",) if one else ("p50", "p95", "p99", "max")
-        rows = [] if one else [_heads(("", *names))]
+        once = all(spread.count == 1 for spread in times.values())
+        rows = [] if once else [_heads(("", "p50", "p95", "p99", "max"))]
         for phase, spread in times.items():
             style = "bold" if phase == "total_s" else ""
-            numbers = [Cell(t, style, right=True) for t in _times(spread, one)]
-            rows.append((Cell(PHASES_IN_WORDS[phase], style), *numbers))
-        self._columns(rows)
+            times_s = (spread.max_s,) if once else _percentiles(spread)
+            cells = [
+                Cell(self._duration(time_s or 0.0), style, right=True)
+                for time_s in times_s
+            ]
+            rows.append((Cell(PHASES_IN_WORDS[phase], style), *cells))
+        self._columns(rows, gives=0)
+
+    def _duration(self, seconds: float) -> str:
+        words = human_duration(seconds)
+        return words.replace(" ", "") if self._narrow else words
 
     def show_tops(self, report: Report) -> None:
         """Print the slowest and the largest pages, unless there is only one."""
@@ -327,18 +348,15 @@ class Screen:
         slowest, largest = report.slowest[:PAGES_SHOWN], report.largest[:PAGES_SHOWN]
         if slowest:
             self._heading("Slowest")
-            self._columns([(*_slowness(s), Cell(self._safe(s.url))) for s in slowest])
+            rows = [(*_slowness(s), Cell(self._safe(s.url))) for s in slowest]
+            if self._narrow:
+                rows = [(total, Cell(""), url) for total, _, url in rows]
+            self._columns(rows, gives=2)
         if largest:
             self._heading("Largest")
-            self._columns(
-                [
-                    (
-                        Cell(human_size(large.body_bytes), right=True),
-                        Cell(self._safe(large.url)),
-                    )
-                    for large in largest
-                ]
-            )
+            sizes = [Cell(human_size(each.body_bytes), right=True) for each in largest]
+            urls = [Cell(self._safe(each.url)) for each in largest]
+            self._columns(list(zip(sizes, urls, strict=True)), gives=1)
 
     # How lines are laid out.
 
@@ -354,47 +372,47 @@ class Screen:
 
     def _inline(self, heading: str, words: Iterable[str]) -> None:
         self._heading(heading)
-        self._folded(", ".join(words), indent=4)
+        self._folded(Text(", ".join(words)), indent=4)
 
-    def _folded(self, words: str, *, indent: int, style: str = "") -> None:
-        text = Text(words, style=style)
-        lines = (
-            [text]
-            if self._width is None
-            else text.wrap(self._console, max(self._width - indent, 10))
-        )
+    def _folded(self, text: Text, *, indent: int) -> None:
+        if not text:
+            return
+        lines: Iterable[Text] = [text]
+        if self._width is not None:
+            lines = text.wrap(self._console, max(self._width - indent, 10))
         for line in lines:
             line.rstrip()
             self._print(Text(" " * indent) + line)
 
-    def _columns(self, rows: Sequence[Sequence[Cell]]) -> None:
-        """Print rows in aligned columns; the widest column gives way if need be."""
+    def _columns(
+        self, rows: Sequence[Sequence[Cell]], *, gives: int, indent: int | None = None
+    ) -> None:
+        """Print rows in aligned columns, of which one gives way if there is no room."""
         if not rows:
             return
         widths = [
             max(cell_len(cell.text) for cell in column)
             for column in zip(*rows, strict=True)
         ]
+        gap = 1 if self._narrow else 2
+        if indent is None:
+            indent = 2 if self._narrow else 4
         if self._width is not None:
-            taken = 4 + sum(widths) + 2 * (len([w for w in widths if w]) - 1)
-            widest = widths.index(max(widths))
-            room = widths[widest] - max(taken - self._width, 0)
-            widths[widest] = max(room, min(widths[widest], 12))
+            taken = indent + sum(widths) + gap * (len([w for w in widths if w]) - 1)
+            widths[gives] = max(widths[gives] - max(taken - self._width, 0), 8)
         for row in rows:
-            self._print(self._row(row, widths))
+            line = self._row(row, widths, gap)
+            self._print(Text(" " * indent, no_wrap=self._width is not None) + line)
 
-    def _row(self, row: Sequence[Cell], widths: Sequence[int]) -> Text:
-        line = Text("   ", no_wrap=self._width is not None)
-        gap = " "
+    def _row(self, row: Sequence[Cell], widths: Sequence[int], gap: int) -> Text:
+        pieces = []
         for cell, width in zip(row, widths, strict=True):
-            if not width:
-                continue
-            words = self._shortened(cell.text, width)
-            padding = " " * (width - cell_len(words))
-            line.append(gap + (padding if cell.right else ""))
-            line.append(words, cell.style)
-            line.append("" if cell.right else padding)
-            gap = "  "
+            if width:
+                words = self._shortened(cell.text, width)
+                padding = Text(" " * (width - cell_len(words)))
+                styled = Text(words, style=cell.style)
+                pieces.append(padding + styled if cell.right else styled + padding)
+        line = Text(" " * gap).join(pieces)
         line.rstrip()
         return line
 
@@ -475,25 +493,22 @@ def _detail(shortfall: Shortfall) -> str:
     return shortfall.reason.removeprefix(f"{shortfall.kind}: ")
 
 
-def _end_in_words(ending: EndingCertificate) -> tuple[str, str]:
-    days = ending.left.total_seconds() / 86_400
+def _end_in_words(ending: EndingCertificate, *, short: bool) -> Cell:
+    days = ending.left / timedelta(days=1)
     date = f"{ending.not_after:%Y-%m-%d}"
     if days < 0:
-        return f"ended {date}", "red"
-    if days < 2:
-        return f"ends in {days * 24:.0f} hours, {date}", "red"
-    return f"ends in {days:.0f} days, {date}", "yellow"
+        return Cell(f"ended {date}", "red")
+    left = f"{days * 24:.0f} hours" if days < 2 else f"{days:.0f} days"
+    style = "red" if days < 2 else "yellow"
+    return Cell(f"in {left}" if short else f"ends in {left}, on {date}", style)
 
 
 def _heads(names: Iterable[str]) -> tuple[Cell, ...]:
     return tuple(Cell(name, "dim", right=True) for name in names)
 
 
-def _times(spread: Spread, one: bool) -> Iterator[str]:
-    percents = [] if one else [50, 95, 99]
-    for percent in percents:
-        yield human_duration(spread.percentile(percent) or 0.0)
-    yield human_duration(spread.max_s or 0.0)
+def _percentiles(spread: Spread) -> tuple[float | None, ...]:
+    return (*(spread.percentile(percent) for percent in (50, 95, 99)), spread.max_s)
 
 
 def _slowness(slow: SlowPage) -> tuple[Cell, Cell]:
