@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from .errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from .page import Page
     from .report import Report
 
@@ -80,10 +82,14 @@ class UrlList:
     def __next__(self) -> Line:
         try:
             return next(self._lines)
+        except StopIteration:
+            self.close()
+            raise
         except OSError as error:
+            self.close()
             raise InputError(f"cannot read {self.name}: {_cause(error)}") from error
 
-    def _read(self) -> Iterator[Line]:
+    def _read(self) -> Generator[Line, None, None]:
         encoding = _encoding_of(self._stream)
         text = io.TextIOWrapper(self._stream, encoding, "replace")
         try:
@@ -95,8 +101,9 @@ class UrlList:
                     _skip_line(text)
                 yield self._judge(number, line.removesuffix("\n"), too_long)
         finally:
-            text.detach()
-            self.close()
+            # Not left to its own end, which closes the stream, perhaps not ours.
+            with suppress(ValueError):  # closed by its owner before
+                text.detach()
 
     def _judge(self, number: int, text: str, too_long: bool) -> Line:
         where = f"line {number:,} of {self.name}"
@@ -111,6 +118,7 @@ class UrlList:
 
     def close(self) -> None:
         """Close the file; standard input stays open."""
+        self._lines.close()
         if self._owned:
             self._stream.close()
 
@@ -355,7 +363,7 @@ def _own_stdout() -> BinaryIO:
     try:
         number = sys.stdout.fileno()
     except OSError:  # something that stands in for it, as in a notebook
-        return _Lent(sys.stdout.buffer)
+        return io.BufferedWriter(_Lent(sys.stdout.buffer), WRITE_BUFFER_BYTES)
     return _descriptor(number)
 
 
@@ -363,21 +371,18 @@ def _descriptor(number: int) -> BinaryIO:
     return os.fdopen(os.dup(number), "wb", WRITE_BUFFER_BYTES)
 
 
-class _Lent(io.BufferedWriter):
-    """A stream of somebody else: closing this only flushes it."""
+class _Lent(io.RawIOBase):
+    """A stream of somebody else, which stays open when this is closed."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        super().__init__(io.BytesIO())  # never written to
 
-    def write(self, content: bytes) -> int:  # type: ignore[override]  # bytes are all we write
-        return self._stream.write(content)
+    def writable(self) -> bool:
+        return True
 
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        self.flush()
+    def write(self, content: ReadableBuffer) -> int:
+        self._stream.write(content)
+        return memoryview(content).nbytes
 
 
 def _open_beside(path: Path) -> tuple[Path, BinaryIO]:

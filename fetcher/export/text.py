@@ -186,8 +186,8 @@ class Screen:
         verdict = Text(str(report), style="bold")
         for state, count in report.by_state.items():
             words = [f"{count:,} {state}", f": {state}", f"all {state}"]
-            words = words if count else []
-            verdict.highlight_words(words, STATE_STYLES[state])
+            if count:
+                verdict.highlight_words(words, STATE_STYLES[state])
         self._print(verdict)
         if report.interrupted:
             self._print(Text(_interruption(report), style="bold yellow"))
