@@ -204,6 +204,7 @@ class Outputs:
 
     def __init__(self) -> None:
         self._outputs: list[_Output] = []
+        self._paths: set[str] = set()
 
     def open(self, path: str | Path, opener: Callable[[BinaryIO], Exporter]) -> None:
         """Add a place to write to, "-" for stdout; it is tried at once.
@@ -215,15 +216,17 @@ class Outputs:
         Raises:
             OutputError: it cannot be written, or was given before.
         """
-        target = _target(str(path))
-        if any(known.place.name == target.name for known in self._outputs):
-            target.drop()
+        place = _target(str(path))
+        real = "-" if str(path) == "-" else os.path.realpath(str(path))
+        if real in self._paths:
+            place.drop()
             raise OutputError(f"{path} was given twice: a result needs its own file")
-        self._outputs.append(_Output(target, opener(target.stream)))
+        self._paths.add(real)
+        self._outputs.append(_Output(place, opener(place.stream)))
 
-    def use(self, exporter: Exporter) -> None:
-        """Add an exporter that has its own stream, as the terminal's report."""
-        self._outputs.append(_Output(_Kept("the terminal", io.BytesIO()), exporter))
+    def use(self, exporter: Exporter, *, name: str = "standard output") -> None:
+        """Add an exporter that has its own stream, as the report on a terminal."""
+        self._outputs.append(_Output(_Kept(name, io.BytesIO()), exporter))
 
     def add(self, page: Page) -> None:
         """Give a finished page to every exporter."""

@@ -9,11 +9,13 @@ import stat
 import sys
 import threading
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 
 from fetcher import export
 from fetcher.errors import InputError, OutputError
+from fetcher.export.text import for_terminal
 from fetcher.output import Outputs, read_list
 from fetcher.page import Page
 from fetcher.report import Report
@@ -261,11 +263,13 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path):
         write(path)
 
 
-def test_one_file_for_two_results_is_an_error(tmp_path):
+@pytest.mark.parametrize("again", ["a.json", "./a.json", "link.json"])
+def test_one_file_for_two_results_is_an_error(tmp_path, again):
+    (tmp_path / "link.json").symlink_to("a.json")
     with Outputs() as outputs:
-        outputs.open(tmp_path / "a.json", export.for_name("json").open)
+        outputs.open(f"{tmp_path}/a.json", export.for_name("json").open)
         with pytest.raises(OutputError, match="given twice"):
-            outputs.open(tmp_path / "a.json", export.for_name("json").open)
+            outputs.open(f"{tmp_path}/{again}", export.for_name("json").open)
 
 
 def test_several_results_are_written_together(tmp_path):
@@ -370,6 +374,21 @@ def test_a_pipe_with_a_name_is_written_in_place(tmp_path):
     reader.join(5)
     assert read[0].endswith(b"}\n")
     assert path.is_fifo()
+
+
+def test_a_reader_of_the_report_who_has_enough_costs_no_file(tmp_path):
+    """`fetcher urls.txt -o pages.json | head -1` still writes its file."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    stdout = os.fdopen(writing, "w", encoding="utf-8")
+    with Outputs() as outputs:
+        outputs.use(for_terminal(stdout))
+        outputs.open(tmp_path / "pages.json", export.for_name("json").open)
+        with pytest.raises(BrokenPipeError):
+            outputs.finish(Report())
+    assert (tmp_path / "pages.json").exists()
+    with suppress(BrokenPipeError):
+        stdout.close()
 
 
 def test_a_reader_who_has_enough_is_a_broken_pipe():

@@ -115,13 +115,11 @@ class TextReport:
 
     def finish(self, report: Report) -> None:
         """Print the report."""
-        screen = Screen(self._console)
-        screen.show_verdict(report)
-        screen.show_shortfalls(report)
-        screen.show_certificates(report)
-        screen.show_counts(report)
-        screen.show_times(report)
-        screen.show_tops(report)
+        # In one piece and by ourselves: rich answers a broken pipe with SystemExit,
+        # and the other outputs of the run would not be finished.
+        with self._console.capture() as captured:
+            Screen(self._console).show(report)
+        self._console.file.write(captured.get())
         self._console.file.flush()
 
 
@@ -179,7 +177,14 @@ class Screen:
         self._unicode = self._encoding.lower().startswith("utf")
         self._ellipsis = "…" if self._unicode else "..."
 
-    # The sections, in their order.
+    def show(self, report: Report) -> None:
+        """Print all sections, in the order in which they stand below."""
+        self.show_verdict(report)
+        self.show_shortfalls(report)
+        self.show_certificates(report)
+        self.show_counts(report)
+        self.show_times(report)
+        self.show_tops(report)
 
     def show_verdict(self, report: Report) -> None:
         """Print one line that says how it went, and one of what else to know."""
