@@ -6,7 +6,6 @@ stdout carries the result and nothing else; progress and notes go to stderr.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -513,22 +512,13 @@ def exit_code(report: Report, name: str) -> int:
 def found_no_network(report: Report) -> bool:
     """Whether every page failed for want of a network, and not for want of a host."""
     unreached = sum(report.by_reason.get(kind, 0) for kind in UNREACHED_KINDS)
-    hosts = len(report.by_host)
-    return unreached == report.total and (hosts > 1 or not has_route())
+    if unreached < report.total:
+        return False
+    if len(report.by_host) > 1:
+        return True
+    from .transport.route import has_route
 
-
-def has_route() -> bool:
-    """Whether the machine has any way out; asks the kernel and sends nothing."""
-    # Documentation addresses: RFC 5737, RFC 3849. Connecting a datagram socket only
-    # looks the route up.
-    for family, address in (
-        (socket.AF_INET, "192.0.2.1"),
-        (socket.AF_INET6, "2001:db8::1"),
-    ):
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address, 9))
-            return True
-    return False
+    return not has_route()
 
 
 def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,20 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import can_ada
 
-__all__ = ["BadUrl", "Resolver", "Url", "from_line", "join", "looks_like_host", "parse"]
+__all__ = [
+    "BadUrl",
+    "Resolver",
+    "Url",
+    "from_line",
+    "join",
+    "looks_like_host",
+    "parse",
+    "split_credentials",
+]
 
 # RFC 9110, 4.1: everybody should support at least 8000 octets; common servers stop
 # at about 8 KiB for the whole request line (nginx, large_client_header_buffers).
@@ -90,6 +100,21 @@ def parse(url: str) -> Url:
     if len(href) > URL_MAX_CHARS:
         raise BadUrl(_too_long(len(href), text))
     return Url(href, parsed.origin, parsed.protocol[:-1], parsed.hostname, fragment)
+
+
+def split_credentials(href: str) -> tuple[str, tuple[str, str] | None]:
+    """Return a parsed URL without its user part, and user and password, decoded.
+
+    The second is None where there are none.
+    """
+    if "@" not in href:
+        return href, None
+    parsed = can_ada.parse(href)
+    if not parsed.username and not parsed.password:
+        return href, None
+    found = unquote(parsed.username), unquote(parsed.password)
+    parsed.username = parsed.password = ""
+    return parsed.href, found
 
 
 def join(base: str, reference: str) -> str:

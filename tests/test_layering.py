@@ -27,6 +27,7 @@ ROWS = (
     {"page"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
+    {"source", "task"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
     {"__init__", "__main__", "cli"},  # the faces: they may name each other

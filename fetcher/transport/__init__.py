@@ -26,12 +26,11 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import unquote
 
-import can_ada
 import requests
 import urllib3
 
+from .. import urls
 from ..models import Failure, Headers, Hop, Kind, Request, Settings
 from ..page import Page
 from .adapter import CurlAdapter, CurlResponse
@@ -107,28 +106,18 @@ class _Url(NamedTuple):
 
     @property
     def shown(self) -> str:
-        return self.to_ask + self.fragment
+        return f"{self.to_ask}#{self.fragment}" if self.fragment else self.to_ask
 
 
 def _parse(text: str, base: str | None = None) -> _Url:
-    """Return a URL as a browser reads it.
+    """Return a URL as a browser reads it, its credentials apart.
 
     Raises:
-        ValueError: if it is none, or neither http nor https; the message says which.
+        BadUrl: if it is none that can be fetched; the message says why.
     """
-    try:
-        found = can_ada.parse(text) if base is None else can_ada.parse(base) + text
-    except (ValueError, TypeError):  # TypeError: a lone surrogate
-        raise ValueError(f"not a URL: {clean(text)!r}") from None
-    if found.protocol not in ("http:", "https:"):
-        scheme = clean(found.protocol)
-        raise ValueError(f"neither http nor https: {scheme!r} in {clean(text)!r}")
-    credentials = None
-    if found.username or found.password:
-        credentials = unquote(found.username), unquote(found.password)
-        found.username = found.password = ""
-    href, mark, fragment = found.href.partition("#")
-    return _Url(href, found.origin, mark + fragment, credentials)
+    found = urls.parse(text if base is None else urls.join(base, text))
+    bare, credentials = urls.split_credentials(found.href)
+    return _Url(bare, found.origin, found.fragment, credentials)
 
 
 class _Walk:
@@ -143,7 +132,7 @@ class _Walk:
         """Return what the last URL gave."""
         try:
             url = asked = _parse(text)
-        except ValueError as error:
+        except urls.BadUrl as error:
             return _Outcome(text, _failed(Kind.BAD_URL, str(error)))
         while True:
             transfer = self._ask(url, asked)
@@ -152,8 +141,8 @@ class _Walk:
                 return _Outcome(url.shown, transfer)
             try:
                 following = _parse(location, url.to_ask)
-            except ValueError as error:
-                text = f"redirected to what is {error}"
+            except urls.BadUrl as error:
+                text = f"the redirect leads nowhere: {error}"
                 transfer.failure = Failure(Kind.BAD_URL, text)
                 return _Outcome(url.shown, transfer)
             if len(self.hops) >= self._client.settings.max_redirects:
