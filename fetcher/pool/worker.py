@@ -44,6 +44,7 @@ from .wire import (
 
 __all__ = ["work"]
 
+_BURST_MESSAGES = 64  # no more are left to the end of a burst
 _JOINED_BYTES = 64 * 1024  # up to here one copy is cheaper than a list of pieces
 
 
@@ -99,6 +100,9 @@ class _Worker:
         self._stopped = False
         self._outbox: deque[tuple[bytes, bytes]] = deque()
         self._sending = threading.Lock()
+        self._left_behind = threading.Semaphore(0)  # results for the late sender
+        self._sender_called = False
+        self._sender: threading.Thread | None = None
 
     def run(self, slot: int = 1) -> None:
         """Serve as one of the slots until told to stop."""
@@ -184,9 +188,43 @@ class _Worker:
         self.send(RESULT, task_id, pickled)
 
     def send(self, kind: int, task_id: int, payload: bytes) -> None:
-        """Send a message, or leave it to the thread that is sending."""
+        """Send a message, or leave it to another thread that will.
+
+        Three cases, in this order:
+        1. More tasks wait for this thread, and there are threads to spare: short
+           tasks come in bursts, and to wake the parent for each would cost more
+           than the tasks. Whoever ends the burst sends for all; should the next
+           task be a long one, `_send_late` does, a few milliseconds from now.
+        2. Another thread is sending: it takes this along.
+        3. Else it is sent here and now.
+        """
         outbox = self._outbox
         outbox.append((HEADER.pack(len(payload), task_id, kind), payload))
+        if self._threads > 1 and self._inbox and len(outbox) < _BURST_MESSAGES:
+            self._call_sender()
+            return
+        self._send_outbox()
+
+    def _call_sender(self) -> None:
+        if self._sender_called:
+            return
+        if self._sender is None:
+            self._sender = threading.Thread(
+                target=self._send_late, name="pool-late-sender", daemon=True
+            )
+            self._sender.start()
+        self._sender_called = True
+        self._left_behind.release()
+
+    def _send_late(self) -> None:
+        """Send what a burst has left, if it is still there when this thread runs."""
+        while True:
+            self._left_behind.acquire()
+            self._sender_called = False
+            self._send_outbox()
+
+    def _send_outbox(self) -> None:
+        outbox = self._outbox
         # Who finds the lock taken may go: its holder looks again after letting go.
         while outbox and self._sending.acquire(blocking=False):
             try:
