@@ -10,6 +10,7 @@ where Python's test package is not installed (Debian: libpython3.11-testsuite).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import multiprocessing.pool
@@ -23,6 +24,14 @@ from fetcher.pool import Pool
 
 NOT_INSTALLED = 77
 CLASSES = ("_TestPool", "_TestPoolWorkerErrors", "_TestPoolWorkerLifetime")
+
+
+def install_for_workers() -> None:
+    """Define the test classes here, too, when a worker imports this module."""
+    with contextlib.suppress(ImportError):
+        from test import _test_multiprocessing as cpython
+
+        cpython.install_tests_in_module_dict(globals(), "forkserver", "processes")
 
 
 def make_pool(method: str):
@@ -39,21 +48,23 @@ def make_pool(method: str):
 
 
 def load(method: str) -> unittest.TestSuite:
+    """Return the cases of the three classes.
+
+    They belong to this file as an importable module, because workers look their
+    methods up in it by name.
+    """
+    import cpython_pool as home
     from test import _test_multiprocessing as cpython
 
     pool = make_pool(method)
     multiprocessing.Pool = pool
-    cpython.multiprocessing.Pool = pool
     cpython.ProcessesMixin.Pool = staticmethod(pool)
-    remote: dict[str, object] = {"__name__": __name__}
     start_method = "forkserver" if method == "default" else method
-    cpython.install_tests_in_module_dict(remote, start_method, only_type="processes")
-    globals()["setUpModule"] = remote["setUpModule"]
-    globals()["tearDownModule"] = remote["tearDownModule"]
+    cpython.install_tests_in_module_dict(vars(home), start_method, "processes")
     loader = unittest.TestLoader()
     suite = unittest.TestSuite()
     for name in CLASSES:
-        cases = remote["WithProcesses" + name[1:]]
+        cases = getattr(home, "WithProcesses" + name[1:])
         suite.addTests(loader.loadTestsFromTestCase(cases))
     return suite
 
@@ -71,3 +82,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+elif multiprocessing.parent_process() is not None:
+    install_for_workers()

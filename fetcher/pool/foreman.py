@@ -724,8 +724,8 @@ class Foreman:
             self._drain(worker)
         if exitcode is None:
             worker.process.kill()
-            worker.process.join(_STOP_GRACE_S)
-            exitcode = worker.process.exitcode
+        worker.process.join(_STOP_GRACE_S)
+        exitcode = worker.process.exitcode
         self._selector.unregister(worker.sentinel)
         self._forget(worker)
         if not worker.spoke and not self._closing:
