@@ -20,7 +20,7 @@ from .errors import (
     PoolTerminated,
     RemoteTraceback,
     TaskExited,
-    TimeoutError,
+    TimeoutError,  # noqa: A004  # multiprocessing's
     WorkerLost,
 )
 from .pool import Pool

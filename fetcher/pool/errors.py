@@ -1,17 +1,20 @@
 """What a call to the pool can fail with, besides what its own function raises.
 
-    WorkerLost             the worker died while it held the task
-    +-- DeadlinePassed     ... because the task took longer than its `deadline_s`
-    InitializerFailed      no worker could be started; its cause is the `__cause__`
-    TaskExited             the task raised SystemExit or the like
-    PoolTerminated         `terminate()` was called before the task was done
+WorkerLost             the worker died while it held the task
++-- DeadlinePassed     ... because the task took longer than its `deadline_s`
+InitializerFailed      no worker could be started; its cause is the `__cause__`
+TaskExited             the task raised SystemExit or the like
+PoolTerminated         `terminate()` was called before the task was done
 """
 
 from __future__ import annotations
 
 import signal
-from multiprocessing import TimeoutError
-from multiprocessing.pool import MaybeEncodingError, RemoteTraceback
+from multiprocessing import TimeoutError  # noqa: A004  # its name there
+from multiprocessing.pool import (  # type: ignore[attr-defined]  # not in its stubs
+    MaybeEncodingError,
+    RemoteTraceback,
+)
 
 __all__ = [
     "DeadlinePassed",

@@ -33,14 +33,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
-import os
-import pickle  # noqa: S403  # the default of loads=, as in multiprocessing
+import pickle  # the default of loads=, as in multiprocessing
 import selectors
 import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from functools import partial
 from multiprocessing.process import BaseProcess
 
@@ -100,6 +99,7 @@ class Task:
         "payload",
         "prefer",
         "resend",
+        "unread",
     )
 
     def __init__(
@@ -110,7 +110,7 @@ class Task:
         call: Call,
         index: int = 0,
         prefer: Hashable = None,
-        resend: bool = False,  # noqa: FBT001, FBT002  # positional: made 3,000 times a second
+        resend: bool = False,  # positional: made 3,000 times a second
         deadline_s: float | None = None,
     ) -> None:
         self.id = id
@@ -124,6 +124,7 @@ class Task:
         self.expires_s = _FOREVER  # on the foreman's clock, once it is held
         self.losses = 0  # workers that died with it, in a row
         self.alone = False  # to be tried in a worker of its own
+        self.unread = 0  # workers that died before they had read it
 
     def __repr__(self) -> str:
         return (
@@ -196,6 +197,8 @@ class _Worker:
         "spoke",
         "state",
         "stop_by_s",
+        "unread",
+        "was_reset",
         "writing",
     )
 
@@ -217,6 +220,8 @@ class _Worker:
         self.writing = False  # waits until its pipe takes more
         self.expired: set[int] = set()  # the tasks it was killed for
         self.stop_by_s = _FOREVER
+        self.unread: list[int] = []  # the tasks it was sent last, in one piece
+        self.was_reset = False  # it died, and had not read the last piece
 
     def __repr__(self) -> str:
         return (
@@ -401,16 +406,13 @@ class Foreman:
 
     def _has_work(self) -> bool:
         return bool(
-            self._answers
-            or self._terminating
-            or (self._queue and self._can_take())
+            self._answers or self._terminating or (self._queue and self._can_take())
         )
 
     def _can_take(self) -> bool:
         """Would a new task be given away, or a worker be started for it, at once?"""
         return self._has_room() or (
-            len(self.workers) < self._size
-            and time.monotonic() >= self._resting_until_s
+            len(self.workers) < self._size and time.monotonic() >= self._resting_until_s
         )
 
     def _has_room(self) -> bool:
@@ -465,8 +467,10 @@ class Foreman:
         while queue and self._has_room():
             task = queue.popleft()
             worker = self._choose(task.prefer)
+            if worker not in given:
+                given[worker] = None
+                worker.unread = []
             self._give(task, worker)
-            given[worker] = None
         for worker in given:
             if not worker.writing:
                 self._send(worker)
@@ -500,8 +504,10 @@ class Foreman:
         if len(payload) < _JOINED_BYTES:
             worker.outbox.append(frame(task.kind, task.id, payload))
         else:
+            worker.unread = []  # sent in several pieces
             worker.outbox.append(HEADER.pack(len(payload), task.id, task.kind))
             worker.outbox.append(payload)
+        worker.unread.append(task.id)
         if task.deadline_s is not None:
             task.expires_s = self._clock_s() + task.deadline_s
             self._next_expiry_s = min(self._next_expiry_s, task.expires_s)
@@ -517,6 +523,7 @@ class Foreman:
             reserved.reserved = True
             self._count_room(reserved)
         if not reserved.held and reserved.state is _State.READY:
+            reserved.unread = []
             self._give(self._lonely.popleft(), reserved)
             reserved.room = 0
             self._send(reserved)
@@ -555,6 +562,7 @@ class Foreman:
         except BlockingIOError:
             pass
         except OSError:
+            worker.was_reset = True  # what is in here it has surely not read
             outbox.clear()  # it is dead; the end of its process will tell
         if bool(outbox) != worker.writing:
             worker.writing = bool(outbox)
@@ -580,7 +588,8 @@ class Foreman:
             frames = worker.reader.read()
         except BlockingIOError:
             return False
-        except (EOFError, OSError):
+        except (EOFError, OSError) as end:
+            worker.was_reset |= isinstance(end, ConnectionResetError)
             self._kill(worker)  # without a pipe it is of no use
             return False
         except ValueError:
@@ -590,7 +599,9 @@ class Foreman:
         for kind, task_id, payload in frames:
             task = worker.held.pop(task_id, None)
             if task is not None:
-                self._answers.append((task.call, task.index, self._read_answer(kind, payload)))
+                self._answers.append(
+                    (task.call, task.index, self._read_answer(kind, payload))
+                )
             elif kind == READY:
                 worker.spoke = True
                 self._told_failures = self._silent_failures = 0
@@ -611,14 +622,14 @@ class Foreman:
                 return True, self._loads(payload)
             if kind == TOO_LARGE:
                 return False, MemoryError("the result is too large for this process")
-        except BaseException as error:  # noqa: BLE001  # user code: __setstate__
+        except BaseException as error:  # user code: __setstate__
             return False, _unreadable(error, "its result was unpickled")
         text, pickled = unpack_error(payload)
         try:
             raised = self._loads(pickled)
             if not isinstance(raised, BaseException):
                 raise TypeError(f"expected an exception, got {type(raised).__name__}")
-        except BaseException as error:  # noqa: BLE001  # user code: __setstate__
+        except BaseException as error:  # user code: __setstate__
             raised = _unreadable(error, "the exception of the task was unpickled")
         raised.__cause__ = RemoteTraceback(text)
         return False, raised
@@ -735,13 +746,17 @@ class Foreman:
 
     def _drain(self, worker: _Worker) -> None:
         """Read what a killed worker had sent before."""
-        with contextlib.suppress(BlockingIOError, EOFError, OSError, ValueError):
+        try:
             while True:
                 for kind, task_id, payload in worker.reader.read():
                     task = worker.held.pop(task_id, None)
                     if task is not None:
                         outcome = self._read_answer(kind, payload)
                         self._answers.append((task.call, task.index, outcome))
+        except ConnectionResetError:
+            worker.was_reset = True
+        except (EOFError, OSError, ValueError):
+            return
 
     def _forget(self, worker: _Worker) -> None:
         self.workers.remove(worker)
@@ -754,8 +769,10 @@ class Foreman:
 
     def _settle(self, worker: _Worker, exitcode: int | None) -> None:
         """Decide for each task that a dead worker held: again, or failed."""
+        unread = self._take_unread(worker)
         lost = list(worker.held.values())
         worker.held.clear()
+        self._queue.extendleft(reversed(unread))
         for task in reversed(lost):  # reversed, because each goes to the queue's head
             expired = task.id in worker.expired
             blamed_other = bool(worker.expired) and not expired
@@ -778,6 +795,23 @@ class Foreman:
                 neighbours = len(lost) - 1
                 error = _loss_error(task, worker, exitcode, expired, neighbours)
                 self._fail(task, error)
+
+    def _take_unread(self, worker: _Worker) -> list[Task]:
+        """Take those tasks off a dead worker that it had surely not begun.
+
+        Linux tells a socket whose peer died with something unread (ECONNRESET in
+        place of the end). A worker reads all there is at once, so what was sent in
+        the last piece has not been read; and to send that again does no harm.
+        """
+        if not worker.was_reset:
+            return []
+        held = worker.held
+        unread = [held[i] for i in worker.unread if i in held and held[i].unread < 9]
+        for task in unread:
+            del held[task.id]
+            task.unread += 1
+            task.expires_s = _FOREVER
+        return unread
 
     def _fail(self, task: Task, error: Exception) -> None:
         self._answers.append((task.call, task.index, (False, error)))
@@ -901,7 +935,9 @@ def _loss_error(
 ) -> WorkerLost:
     """Return what the call of a lost task fails with, in the user's words."""
     pid = worker.process.pid
-    others = f" and {neighbours} other task{'s'[: neighbours > 1]}" if neighbours else ""
+    others = (
+        f" and {neighbours} other task{'s'[: neighbours > 1]}" if neighbours else ""
+    )
     again = f"; {task.losses} workers in a row were lost with it" * (task.losses > 1)
     if expired:
         return DeadlinePassed(

@@ -1,4 +1,4 @@
-"""`Pool`: multiprocessing.Pool's face, on workers whose death costs only their own tasks.
+"""`Pool`: multiprocessing.Pool's face on workers whose death costs only their tasks.
 
 The methods, argument names, results and errors are those of `multiprocessing.Pool`;
 its documentation holds here too. This file checks arguments, pickles tasks and hands
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import pickle  # noqa: S403  # the default of loads=, as in multiprocessing
+import pickle  # the default of loads=, as in multiprocessing
 import queue
 import threading
 import warnings
@@ -131,9 +131,7 @@ class Pool:
     def __repr__(self) -> str:
         cls = self.__class__
         size = len(self._pool) if self._state != INIT else 0
-        return (
-            f"<{cls.__module__}.{cls.__qualname__} state={self._state} pool_size={size}>"
-        )
+        return f"<{cls.__module__}.{cls.__qualname__} state={self._state} pool_size={size}>"
 
     def __reduce__(self) -> NoReturn:
         raise NotImplementedError(
@@ -278,7 +276,7 @@ class Pool:
         self._check_running()
         if not hasattr(iterable, "__len__"):
             iterable = list(iterable)
-        length = len(iterable)
+        length = len(iterable)  # type: ignore[arg-type]  # it has one now
         if chunksize is None:
             chunksize = -(-length // (self._capacity * 4))
         if length == 0:

@@ -13,7 +13,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from multiprocessing import TimeoutError
+from multiprocessing import TimeoutError  # noqa: A004  # its name there
 from typing import Any, Generic, Protocol, TypeVar
 
 __all__ = [
@@ -105,7 +105,7 @@ class AsyncResult(Generic[T]):
         """Return what the function returned, or raise what it raised.
 
         Raises:
-            multiprocessing.TimeoutError: if there is no answer within `timeout` seconds.
+            multiprocessing.TimeoutError: if there is none within `timeout` seconds.
         """
         self.wait(timeout)
         if not self._done:
@@ -127,7 +127,7 @@ class AsyncResult(Generic[T]):
             return
         try:
             callback(self._value)
-        except BaseException as error:  # noqa: BLE001  # user code, SystemExit too
+        except BaseException as error:  # user code, SystemExit too
             self._success, self._value = False, error
 
     def _cancel(self, error: Exception) -> None:
@@ -219,7 +219,7 @@ class IMapIterator(Iterator[T]):
             return result
         raise value
 
-    __next__ = next
+    __next__ = next  # noqa: A003  # the method, as in multiprocessing.pool
 
     def _set(self, index: int, outcome: Outcome) -> None:
         with self._condition:

@@ -12,7 +12,7 @@ is forked from it: a sibling that held one would keep a dead worker's pipe open.
 from __future__ import annotations
 
 import os
-import pickle  # noqa: S403  # read by the forkserver's child only
+import pickle  # read by the forkserver's child only
 import signal
 import socket
 import threading
@@ -147,7 +147,7 @@ class _ServedProcess(BaseProcess):
         self.server = server
 
     @staticmethod
-    def _Popen(process: _ServedProcess) -> _ServedPopen:  # noqa: N802  # multiprocessing's
+    def _Popen(process: _ServedProcess) -> _ServedPopen:  # multiprocessing's
         return _ServedPopen(process)
 
 
@@ -170,9 +170,13 @@ class _ServedPopen(popen_forkserver.Popen):
             told = dumps(preparation) + _dumps_process(process)
         finally:
             set_spawning_popen(None)
-        self.sentinel, to_child = server.connect_to_new_process(self._fds)
+        self.sentinel, to_child = server.connect_to_new_process(self._fds)  # type: ignore[attr-defined]  # not in its stubs
         held = os.dup(to_child)  # the child's sign that we live
-        self.finalizer = util.Finalize(self, util.close_fds, (held, self.sentinel))
+        self.finalizer = util.Finalize(
+            self,
+            util.close_fds,  # type: ignore[attr-defined]  # not in its stubs
+            (held, self.sentinel),
+        )
         with open(to_child, "wb", closefd=True) as pipe:  # noqa: PTH123  # a descriptor
             pipe.write(told)
         self.pid = forkserver.read_signed(self.sentinel)

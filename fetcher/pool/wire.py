@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copyreg
 import io
-import pickle  # noqa: S403  # both ends are the same program
+import pickle  # both ends are the same program
 import socket
 import struct
 from multiprocessing.reduction import ForkingPickler
@@ -200,7 +200,8 @@ def dumps_by_value(thing: object) -> bytes:
         def __init__(self, file: io.BytesIO) -> None:
             super().__init__(file, pickle.HIGHEST_PROTOCOL)
             extra = ForkingPickler._extra_reducers  # type: ignore[attr-defined]  # no public name
-            self.dispatch_table = self.dispatch_table.new_child(extra)
+            table = cloudpickle.Pickler.dispatch_table
+            self.dispatch_table = table.new_child(extra)
 
     buffer = io.BytesIO()
     ByValue(buffer).dump(thing)

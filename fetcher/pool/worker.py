@@ -1,6 +1,6 @@
 """What runs in a worker process: read tasks, run them, send what came of them.
 
-    pipe --> whichever thread is idle reads --> inbox --> slot threads (up to `slots`)
+    pipe --> whichever thread is idle reads --> inbox --> slot threads
     pipe <-- whichever thread has finished sends, with it all that others left <-- outbox
 
 With one slot the main thread does both, so that signals and alarms work in a task
@@ -15,7 +15,7 @@ ends its worker, save `os._exit`.
 from __future__ import annotations
 
 import os
-import pickle  # noqa: S403  # both ends are the same program
+import pickle  # both ends are the same program
 import select
 import signal
 import socket
@@ -67,7 +67,7 @@ def work(
     if initializer is not None:
         try:
             initializer(*initargs)
-        except BaseException as error:  # noqa: BLE001  # user code
+        except BaseException as error:  # user code
             worker.send(NOT_READY, 0, _pickle_error(error, by_value=True))
             raise
     worker.send(READY, 0, b"")
@@ -176,12 +176,12 @@ class _Worker:
                 raise MemoryError("the worker has no memory for this task's arguments")
             func, args, kwds = pickle.loads(payload)  # noqa: S301  # from our parent
             value = func(*args, **kwds)
-        except BaseException as error:  # noqa: BLE001  # user code
+        except BaseException as error:  # user code
             self.send(ERROR, task_id, _pickle_error(error, by_value=by_value))
             return
         try:
             pickled = _pickle(value, by_value=by_value)
-        except BaseException as error:  # noqa: BLE001  # user code: __reduce__
+        except BaseException as error:  # user code: __reduce__
             wrapped = _encoding_error(error, value)
             self.send(ERROR, task_id, _pickle_error(wrapped, by_value=by_value))
             return
@@ -267,14 +267,14 @@ def _pickle_error(error: BaseException, *, by_value: bool) -> bytes:
     """Return the payload that says what a task, or the initializer, raised."""
     try:
         text = "".join(traceback.format_exception(error))
-    except BaseException:  # noqa: BLE001  # a __str__ that raises SystemExit
+    except BaseException:  # a __str__ that raises SystemExit
         text = f"{type(error).__name__} (its traceback cannot be formatted)\n"
     told: BaseException = error
     if not isinstance(error, Exception):
         told = _exited(error)
     try:
         pickled = _pickle(told, by_value=by_value)
-    except BaseException as problem:  # noqa: BLE001  # user code: __reduce__
+    except BaseException as problem:  # user code: __reduce__
         pickled = dumps(_encoding_error(problem, told))
     return pack_error(f'\n"""\n{text}"""', pickled)
 
@@ -288,5 +288,5 @@ def _exited(error: BaseException) -> TaskExited:
 def _encoding_error(problem: BaseException, value: object) -> MaybeEncodingError:
     try:
         return MaybeEncodingError(problem, value)
-    except BaseException:  # noqa: BLE001  # a __repr__ that raises
+    except BaseException:  # a __repr__ that raises
         return MaybeEncodingError(type(problem).__name__, object.__repr__(value))
