@@ -1,0 +1,200 @@
+"""How a worker process comes to be, with nothing in its hands but its own pipe.
+
+By default workers are forked by a small server process that has never imported the
+caller's program: threads and locks of the caller do no harm, no `__main__` guard is
+needed, and a program read from stdin will do. A context given by the caller
+(`multiprocessing.get_context("fork")`) is used as it is, with its own rules.
+
+Every descriptor that the parent keeps is listed here, and closed in any process that
+is forked from it: a sibling that held one would keep a dead worker's pipe open.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle  # read by the forkserver's child only
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing import forkserver, popen_forkserver, resource_tracker, spawn, util
+from multiprocessing.context import BaseContext, set_spawning_popen
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from .wire import dumps, dumps_by_value, names_main
+from .worker import work
+
+__all__ = ["Launcher", "close_after_fork", "keep_after_fork"]
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_parent_ends: set[_Closable] = set()
+_starting = threading.local()  # .pipe: the end that the process being forked keeps
+
+
+def close_after_fork(end: _Closable) -> None:
+    """From now on, close `end` in every process that is forked from this one."""
+    _parent_ends.add(end)
+
+
+def keep_after_fork(end: _Closable) -> None:
+    """Forget about `end` (it has been closed here)."""
+    _parent_ends.discard(end)
+
+
+def _close_parent_ends() -> None:
+    """Close what is the parent's. Runs in the child, in its only thread."""
+    own = getattr(_starting, "pipe", None)
+    for end in _parent_ends:
+        if end is not own:
+            try:
+                end.close()
+            except OSError:
+                continue
+    _parent_ends.clear()
+
+
+os.register_at_fork(after_in_child=_close_parent_ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launcher:
+    """Starts workers that are all alike."""
+
+    context: BaseContext | None
+    slots: int
+    initializer: Callable[..., object] | None
+    initargs: Iterable[object]
+    preload: tuple[str, ...]
+
+    def launch(self) -> tuple[BaseProcess, socket.socket]:
+        """Start a worker; return its process and our end of its pipe."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            close_after_fork(end)
+            end.settimeout(None)
+        try:
+            process = self._process(theirs)
+            process.name = process.name.replace("Process", "PoolWorker")
+            process.daemon = True
+            _starting.pipe = theirs
+            _start_without_interrupts(process)
+        except BaseException:
+            keep_after_fork(ours)
+            ours.close()
+            raise
+        finally:
+            _starting.pipe = None
+            keep_after_fork(theirs)
+            theirs.close()
+        ours.setblocking(False)
+        return process, ours
+
+    def _process(self, pipe: socket.socket) -> BaseProcess:
+        args = (pipe, self.slots, self.initializer, self.initargs)
+        if self.context is None:
+            return _ServedProcess(target=work, args=args, server=_server(self.preload))
+        made: BaseProcess = self.context.Process(target=work, args=args)  # type: ignore[attr-defined]  # every real context has it
+        return made
+
+
+def _start_without_interrupts(process: BaseProcess) -> None:
+    """Start with SIGINT blocked: the child inherits that, and lifts it when ready."""
+    # First, because it unblocks SIGINT when it starts its process.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# One server for each set of modules; they end with this process, as multiprocessing's
+# own does. That one is left alone: it may be the caller's.
+_servers: dict[tuple[str, ...], forkserver.ForkServer] = {}
+_servers_lock = threading.Lock()
+
+
+def _server(preload: tuple[str, ...]) -> forkserver.ForkServer:
+    with _servers_lock:
+        if preload not in _servers:
+            server = forkserver.ForkServer()
+            server.set_forkserver_preload([__name__, *preload])
+            _servers[preload] = server
+        return _servers[preload]
+
+
+def _forget_servers() -> None:
+    """In a forked child the parent's servers are not ours to wait for."""
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_servers)
+
+
+class _ServedProcess(BaseProcess):
+    """A process from our server, that has not imported the caller's `__main__`."""
+
+    _start_method = "forkserver"
+
+    def __init__(self, *, server: forkserver.ForkServer, **given: Any) -> None:
+        super().__init__(**given)
+        self.server = server
+
+    @staticmethod
+    def _Popen(process: _ServedProcess) -> _ServedPopen:  # multiprocessing's
+        return _ServedPopen(process)
+
+
+class _ServedPopen(popen_forkserver.Popen):
+    def __init__(self, process: _ServedProcess) -> None:
+        self._polling = threading.Lock()
+        super().__init__(process)
+
+    def _launch(self, process: _ServedProcess) -> None:
+        """Start the process: multiprocessing's own, but for `__main__` and the server.
+
+        Source: Lib/multiprocessing/popen_forkserver.py, the same from 3.11 to 3.14.
+        """
+        server: forkserver.ForkServer = process.__dict__.pop("server")
+        preparation = spawn.get_preparation_data(process.name)
+        preparation.pop("init_main_from_name", None)
+        preparation.pop("init_main_from_path", None)
+        set_spawning_popen(self)
+        try:
+            told = dumps(preparation) + _dumps_process(process)
+        finally:
+            set_spawning_popen(None)
+        self.sentinel, to_child = server.connect_to_new_process(self._fds)  # type: ignore[attr-defined]  # not in its stubs
+        held = os.dup(to_child)  # the child's sign that we live
+        self.finalizer = util.Finalize(
+            self,
+            util.close_fds,  # type: ignore[attr-defined]  # not in its stubs
+            (held, self.sentinel),
+        )
+        with open(to_child, "wb", closefd=True) as pipe:  # noqa: PTH123  # a descriptor
+            pipe.write(told)
+        self.pid = forkserver.read_signed(self.sentinel)
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """Return the exit code, or None while the process runs.
+
+        The code can be read once; two threads asking at once would make one of them
+        believe that the server had been killed.
+        """
+        with self._polling:
+            code: int | None = super().poll(flag)
+            return code
+
+
+def _dumps_process(process: BaseProcess) -> bytes:
+    try:
+        pickled = dumps(process)
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return dumps_by_value(process)  # an initializer that is a lambda
+    return dumps_by_value(process) if names_main(pickled) else pickled

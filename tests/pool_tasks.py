@@ -1,0 +1,135 @@
+"""What the workers run in the tests of the pool; imports nothing heavy.
+
+A file of its own, so that a worker need not import pytest to find a function.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+PARENT = os.getpid()
+
+
+def square(x):
+    return x * x
+
+
+def add(a, b=0):
+    return a + b
+
+
+def pid(_=None):
+    return os.getpid()
+
+
+def slow_pid(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def thread_name():
+    return threading.current_thread() is threading.main_thread()
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def fail(message):
+    raise KeyError(message)
+
+
+def payload(size):
+    return b"x" * size
+
+
+def length(thing):
+    return len(thing)
+
+
+def kill_self(how="SIGKILL"):
+    die = {
+        "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "segfault": lambda: ctypes.string_at(0),
+        "os._exit": lambda: os._exit(3),
+        "sys.exit": lambda: sys.exit(3),
+        "raise": lambda: fail("raised"),
+        "SIGSTOP": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    }
+    die[how]()
+
+
+def write_pid_and_sleep(path, seconds):
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(seconds)
+    return "slept"
+
+
+def die_first_times(path, times):
+    """Die until this has been called `times` times, then return."""
+    with Path(path).open("a") as log:
+        log.write(f"{os.getpid()}\n")
+    if len(Path(path).read_text().splitlines()) <= times:
+        kill_self()
+    return "alive"
+
+
+def sleep_first_time(path, seconds):
+    with Path(path).open("a") as log:
+        log.write(f"{os.getpid()}\n")
+    if len(Path(path).read_text().splitlines()) == 1:
+        time.sleep(seconds)
+    return "awake"
+
+
+class Trap:
+    """Goes off when it is pickled or unpickled, in the process it is set for."""
+
+    def __init__(self, where, how):
+        self.where = where  # "pickling" or "unpickling"
+        self.how = how
+
+    def __reduce__(self):
+        if self.where == "pickling":
+            kill_self(self.how)
+        return kill_self, (self.how,)
+
+
+def return_trap(where, how):
+    return Trap(where, how)
+
+
+class BadError(Exception):
+    """Cannot be unpickled: its __init__ wants what its args have not."""
+
+    def __init__(self, a, b):
+        super().__init__(a)
+
+
+def raise_bad_error():
+    raise BadError(1, 2)
+
+
+def unpicklable():
+    return lambda: 42
+
+
+def greet(client, word):
+    with client:
+        client.sendall(word)
+    return os.getpid()
+
+
+def serve_client(client, seconds):
+    with client:
+        asked = client.recv(100)
+        time.sleep(seconds)
+        client.sendall(asked.upper())
+    return os.getpid()
