@@ -44,10 +44,9 @@ BAR_WIDTH = 24  # columns
 FETCH = "fetch"  # the command that stands behind `fetcher INPUT...`
 
 Command = TypeVar("Command", bound=Callable[..., object])
-Decorator = Callable[[Command], Command]
 
 
-class Value(click.ParamType):
+class Value(click.ParamType[object]):
     """A value that one of `config`'s functions understands."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
@@ -159,9 +158,9 @@ class Job(click.Command):
                 formatter.write_dl(records)
 
 
-def option(section: str, *names: str, **rest: object) -> Decorator:
+def option(section: str, *names: str, **rest: Any) -> Callable[[Command], Command]:
     """Return click's decorator for an option under a heading."""
-    return click.option(*names, cls=Option, section=section, **rest)  # type: ignore[arg-type]
+    return click.option(*names, cls=Option, section=section, **rest)
 
 
 JOB_OPTIONS = (

@@ -8,7 +8,7 @@ line and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from . import urls as url_rules
 from .errors import ConfigError
@@ -24,6 +24,7 @@ LIST_ENDINGS = frozenset(  # a word that ends so is a missing list and not a hos
 )
 
 Given = str | Path | Iterable[str | Path | Request]
+Item = str | Path | Request | Iterator[Request | Page]  # the last: a list, opened
 
 
 class Source:
@@ -82,22 +83,21 @@ class Source:
             raise ConfigError(f"urls is a URL, a path or an iterable, got {given!r}")
         if isinstance(given, list | tuple):
             # Lists are opened now, so that a missing one is told at once.
-            given = [self._lines(x) if isinstance(x, PurePath) else x for x in given]
+            opened: list[Item] = [
+                self._lines(item) if isinstance(item, Path) else item for item in given
+            ]
+            return self._items(opened, "item ")
         return self._items(given, "item ")
 
     def _lines(self, path: str | Path) -> Iterator[Request | Page]:
         lines = read_list(path)
         return self._entries_of(lines, f"{lines.name}, line ")
 
-    def _items(
-        self,
-        items: Iterable[str | Path | Request | Iterator[Request | Page]],
-        where: str,
-    ) -> Iterator[Request | Page]:
+    def _items(self, items: Iterable[Item], where: str) -> Iterator[Request | Page]:
         for number, item in enumerate(items, 1):
             if isinstance(item, Iterator):
                 yield from item
-            elif isinstance(item, PurePath):
+            elif isinstance(item, Path):
                 yield from self._lines(item)
             elif isinstance(item, Request):
                 yield _placed(item)
