@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import turbohtml
@@ -33,7 +35,10 @@ JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 INVISIBLE = "script,style,template,noscript,iframe,noframes,noembed"
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
-OUTLINE_TAGS = ("html", "body", "base", "title", "meta", "script", "img", *HEADINGS)
+OUTLINE_TAGS = (
+    *("html", "body", "base", "title", "meta", "link", "script", "img"),
+    *HEADINGS,
+)
 ANCHORS = '[id],a[name],a[href=""],area[href=""],[itemscope],[typeof]'
 TAGS_WITH_REL = frozenset({"a", "area", "link", "form"})
 
@@ -83,37 +88,145 @@ def extract(content: bytes, url: str, charset: str | None = None) -> Facts:
             against it, or against the page's `<base>`.
         charset: the label of the Content-Type field, None without one.
     """
-    document = _parse(content, charset)
-    encoding, source = _encoding_of(document, content, charset)
-    outline = _Outline(document, url, len(content))
-    resolve = Resolver(outline.base)
-    anchors = _anchors(document)
-    links = _links(document, resolve, anchors.empty_links, len(content))
-    structured_data = _structured_data(document, outline, anchors)
-    images = tuple(_images(outline.images, resolve))
-    meta_refresh = _meta_refresh(document, url, resolve) if outline.refreshes else None
-    # Last, because it takes the invisible elements out of the tree.
-    words = _visible_words(outline.body)
-    return Facts(
-        title=outline.title,
-        description=outline.description,
-        canonical=next(
-            (x.url for x in links if x.tag == "link" and "canonical" in x.rel), None
-        ),
-        language=outline.language,
-        robots=tuple(outline.robots),
-        headings=tuple(outline.headings),
-        links=links,
-        images=images,
-        fragments=anchors.fragments,
-        meta_refresh=meta_refresh,
-        base=outline.base,
-        structured_data=structured_data,
-        word_count=len(words),
-        text_hash=_text_hash(words),
-        encoding=encoding,
-        encoding_source=source,
-    )
+    return _ReadFacts(_Reader(content, url, charset))
+
+
+class _ReadFacts(Facts):
+    """Facts whose fields are read from the parsed page when first asked for, and kept.
+
+    Most callers look at two or three fields, and links and words alone take three
+    times as long as parsing. What is seen is the same value, whenever one looks.
+    """
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: _Reader) -> None:
+        object.__setattr__(self, "_reader", reader)
+
+    def __getattr__(self, name: str) -> object:  # only for a field not yet read
+        read = getattr(_Reader, f"read_{name}", None)
+        if read is None:
+            raise AttributeError(f"Facts has no {name!r}")
+        value: object = read(self._reader)
+        object.__setattr__(self, name, value)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Facts):
+            return NotImplemented
+        return all(getattr(self, each) == getattr(other, each) for each in FIELDS)
+
+    __hash__ = None  # type: ignore[assignment]  # structured data holds dictionaries
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _whole, tuple(getattr(self, each) for each in FIELDS)
+
+
+FIELDS: Final = tuple(field.name for field in fields(Facts))
+
+
+def _whole(*values: object) -> Facts:
+    return Facts(**dict(zip(FIELDS, values, strict=True)))  # type: ignore[arg-type]
+
+
+class _Reader:
+    """A parsed page, and each field of Facts read from it: `read_<field>`."""
+
+    def __init__(self, content: bytes, url: str, charset: str | None) -> None:
+        self._content = content
+        self._url = url
+        self._charset = charset
+        self._document = _parse(content, charset)
+
+    @cached_property
+    def _outline(self) -> _Outline:
+        return _Outline(self._document, self._url, len(self._content))
+
+    @cached_property
+    def _anchors(self) -> _Anchors:
+        return _anchors(self._document)
+
+    @cached_property
+    def _resolve(self) -> Resolver:
+        return Resolver(self._outline.base)
+
+    @cached_property
+    def _encoding(self) -> tuple[str, str]:
+        return _encoding_of(self._document, self._content, self._charset)
+
+    @cached_property
+    def _links(self) -> tuple[Link, ...]:
+        size = len(self._content)
+        return _links(self._document, self._resolve, self._anchors.empty_links, size)
+
+    @cached_property
+    def _images(self) -> tuple[Image, ...]:
+        return tuple(_images(self._outline.images, self._resolve))
+
+    @cached_property
+    def _structured_data(self) -> tuple[StructuredItem, ...]:
+        return _structured_data(self._document, self._outline, self._anchors)
+
+    @cached_property
+    def _meta_refresh(self) -> MetaRefresh | None:
+        if not self._outline.refreshes:
+            return None
+        return _meta_refresh(self._document, self._url, self._resolve)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        # Takes the invisible elements out of the tree: all else is read before.
+        _ = self._links, self._images, self._structured_data, self._meta_refresh
+        return _visible_words(self._outline.body)
+
+    def read_title(self) -> str | None:
+        return self._outline.title
+
+    def read_description(self) -> str | None:
+        return self._outline.description
+
+    def read_canonical(self) -> str | None:
+        href = self._outline.canonical
+        return None if href is None else self._resolve[href]
+
+    def read_language(self) -> str | None:
+        return self._outline.language
+
+    def read_robots(self) -> tuple[str, ...]:
+        return tuple(self._outline.robots)
+
+    def read_headings(self) -> tuple[Heading, ...]:
+        return tuple(self._outline.headings)
+
+    def read_links(self) -> tuple[Link, ...]:
+        return self._links
+
+    def read_images(self) -> tuple[Image, ...]:
+        return self._images
+
+    def read_fragments(self) -> frozenset[str]:
+        return self._anchors.fragments
+
+    def read_meta_refresh(self) -> MetaRefresh | None:
+        return self._meta_refresh
+
+    def read_base(self) -> str:
+        return self._outline.base
+
+    def read_structured_data(self) -> tuple[StructuredItem, ...]:
+        return self._structured_data
+
+    def read_word_count(self) -> int:
+        return len(self._words)
+
+    def read_text_hash(self) -> str:
+        return _text_hash(self._words)
+
+    def read_encoding(self) -> str:
+        return self._encoding[0]
+
+    def read_encoding_source(self) -> str:
+        return self._encoding[1]
 
 
 def _parse(content: bytes, charset: str | None = None) -> Document:
@@ -165,6 +278,7 @@ class _Outline:
     def __init__(self, document: Document, url: str, page_bytes: int) -> None:
         self.title: str | None = None
         self.description: str | None = None
+        self.canonical: str | None = None  # as written
         self.language: str | None = None
         self.base = url
         self.robots: list[str] = []
@@ -186,6 +300,9 @@ class _Outline:
                 self.images.append(element)
             elif tag == "meta":
                 self._read_meta(element)
+            elif tag == "link":
+                if self.canonical is None and _is_canonical(element):
+                    self.canonical = element.attr("href")
             elif tag == "title":
                 if self.title is None and element.namespace is Namespace.HTML:
                     self.title = _fold(element.text)
@@ -225,6 +342,10 @@ class _Outline:
         schemes = ("data:", "javascript:")
         if Resolver(resolved).has_base and not resolved.startswith(schemes):
             self.base = resolved
+
+
+def _is_canonical(link: Element) -> bool:
+    return "canonical" in (link.attr("rel") or "").lower().split()
 
 
 def _is_json_ld(script: Element) -> bool:
