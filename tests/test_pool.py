@@ -37,6 +37,7 @@ from . import pool_tasks as tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ["default", "fork", "forkserver", "spawn"]
+GONE_S = 1  # what has no answer by then gets none; ours takes a few milliseconds
 WAIT_S = 20  # far more than anything here takes; a hang ends there
 
 pytestmark = [
@@ -64,7 +65,7 @@ def end(pool):
         return
     ending = threading.Thread(target=_terminate_quietly, args=(pool,), daemon=True)
     ending.start()
-    ending.join(2)
+    ending.join(1)
     for worker in workers:
         worker.kill()
 
@@ -348,7 +349,7 @@ def test_a_task_that_ends_its_worker_is_answered(maker, how):
     with made(maker, 2) as pool:
         lost = pool.apply_async(tasks.kill_self, (how,))
         with pytest.raises((WorkerLost, TaskExited)) as caught:
-            lost.get(timeout=2)
+            lost.get(timeout=GONE_S)
         assert isinstance(caught.value, TaskExited) == (how == "sys.exit")
         assert still_works(pool)
 
@@ -362,7 +363,7 @@ def test_a_callback_that_raises_is_the_error_of_its_call(maker, how):
             tasks.square, (2,), callback=lambda _: tasks.kill_self(how)
         )
         with pytest.raises((KeyError, SystemExit)):
-            call.get(timeout=2)
+            call.get(timeout=GONE_S)
         assert pool.apply_async(tasks.square, (3,)).get(timeout=5) == 9
 
 
@@ -372,7 +373,7 @@ def test_a_result_that_cannot_be_unpickled_fails_its_call_only(maker, how):
     with made(maker, 1) as pool:
         call = pool.apply_async(tasks.return_trap, ("unpickling", how))
         with pytest.raises((KeyError, TaskExited)):
-            call.get(timeout=2)
+            call.get(timeout=GONE_S)
         assert pool.apply_async(tasks.square, (3,)).get(timeout=5) == 9
 
 
@@ -380,7 +381,7 @@ def test_a_result_that_cannot_be_unpickled_fails_its_call_only(maker, how):
 def test_an_exception_that_cannot_be_unpickled_still_shows_its_traceback(maker):
     with made(maker, 1) as pool:
         with pytest.raises(TypeError) as caught:
-            pool.apply_async(tasks.raise_bad_error).get(timeout=2)
+            pool.apply_async(tasks.raise_bad_error).get(timeout=GONE_S)
         assert isinstance(caught.value.__cause__, RemoteTraceback)
         assert "raise BadError(1, 2)" in str(caught.value.__cause__)
 
@@ -391,7 +392,7 @@ def test_a_task_that_cannot_be_unpickled_fails_alone(maker, how):
     with made(maker, 1) as pool:
         call = pool.apply_async(tasks.square, (tasks.Trap("unpickling", how),))
         with pytest.raises((KeyError, TaskExited, WorkerLost)):
-            call.get(timeout=2)
+            call.get(timeout=GONE_S)
         assert pool.apply_async(tasks.square, (3,)).get(timeout=5) == 9
 
 
@@ -403,9 +404,9 @@ def test_calls_open_at_terminate_are_answered(maker):
         pool.terminate()
         for call in open_calls:
             with pytest.raises(PoolTerminated):
-                call.get(timeout=2)
+                call.get(timeout=GONE_S)
         with pytest.raises(PoolTerminated):
-            results.next(timeout=2)
+            results.next(timeout=GONE_S)
 
 
 # -- the fault table, compact, under every start method --------------------------------

@@ -12,7 +12,15 @@ from .cpython_pool import NOT_INSTALLED
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["default", "fork", "forkserver", "spawn"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "default",
+        "fork",
+        pytest.param("forkserver", marks=pytest.mark.campaign),
+        pytest.param("spawn", marks=pytest.mark.campaign),
+    ],
+)
 def test_cpythons_own_tests_pass(method):
     """All of `_TestPool`, `_TestPoolWorkerErrors` and `_TestPoolWorkerLifetime`."""
     runner = Path(__file__).with_name("cpython_pool.py")

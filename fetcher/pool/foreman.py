@@ -953,8 +953,9 @@ def _loss_error(
             pid=pid,
             exitcode=exitcode,
         )
+    ending = describe_exit(exitcode)
     return WorkerLost(
-        f"worker {pid} {describe_exit(exitcode)} while it held this task{others}{again}",
+        f"worker {pid} {ending} while it held this task{others}{again}",
         pid=pid,
         exitcode=exitcode,
     )

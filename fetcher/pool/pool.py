@@ -131,7 +131,8 @@ class Pool:
     def __repr__(self) -> str:
         cls = self.__class__
         size = len(self._pool) if self._state != INIT else 0
-        return f"<{cls.__module__}.{cls.__qualname__} state={self._state} pool_size={size}>"
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        return f"<{name} state={self._state} pool_size={size}>"
 
     def __reduce__(self) -> NoReturn:
         raise NotImplementedError(

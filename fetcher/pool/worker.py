@@ -1,7 +1,7 @@
 """What runs in a worker process: read tasks, run them, send what came of them.
 
     pipe --> whichever thread is idle reads --> inbox --> slot threads
-    pipe <-- whichever thread has finished sends, with it all that others left <-- outbox
+    pipe <-- whichever thread has finished sends for all <-- outbox
 
 With one slot the main thread does both, so that signals and alarms work in a task
 as they do in `multiprocessing.Pool`. With more, threads are made as they are needed.
