@@ -104,7 +104,7 @@ class Task:
 
     def __init__(
         self,
-        id: int,  # noqa: A002  # STYLE names it so
+        id: int,  # noqa: A002  # what it is
         kind: int,
         payload: bytes,
         call: Call,
