@@ -364,8 +364,7 @@ class _Run:
             self._conclude(page)
 
     def _conclude(self, page: Page) -> None:
-        """Analyse a final Page, show it to the caller, and save it whatever they do."""
-        _ = page.facts
+        """Show a final Page to the caller, and save it whatever they do."""
         try:
             if self._callback is not None:
                 with self._interrupts.allowed():
@@ -376,6 +375,7 @@ class _Run:
     def _save(self, page: Page) -> None:
         self._report.add(page)
         self._outputs.add(page)
+        page.release()
 
     def _end_softly(self) -> None:
         self._stopping = True

@@ -174,6 +174,13 @@ class Page:
 
         return extract(self.content, self.final_url, self.encoding)
 
+    def release(self) -> None:
+        """Let go of the parsed page; `facts` is read anew if asked for again.
+
+        A parsed page weighs ten times its bytes; who keeps Pages keeps few of those.
+        """
+        self.__dict__.pop("facts", None)
+
     @cached_property
     def soup(self) -> BeautifulSoup:
         """The body as BeautifulSoup over lxml, for the caller's own analysis."""

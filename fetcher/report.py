@@ -232,6 +232,7 @@ class Report:
         by_status: pages by HTTP status; None stands for no answer.
         by_reason: pages that fell short by reason: "HTTP 404", "dns", ...
         by_host, by_content_type: Tally of pages by host (and port), by media type.
+        html_pages, links: pages that are HTML, and the links that stand on them.
         body_bytes, wire_bytes: bytes of all bodies, decoded and as they came.
         attempts: requests made for the pages, retries counted.
         duplicates: URLs of the input that had come before and were not asked again.
@@ -248,6 +249,8 @@ class Report:
         self.by_reason: dict[str, int] = {}
         self.by_host = Tally(HOSTS_KEPT)
         self.by_content_type = Tally(CONTENT_TYPES_KEPT)
+        self.html_pages = 0
+        self.links = 0
         self.body_bytes = 0
         self.wire_bytes = 0
         self.attempts = 0
@@ -268,7 +271,7 @@ class Report:
     # Folding. `add` runs for every page in the parent: no objects for a good page.
 
     def add(self, page: Page) -> None:
-        """Fold one finished page in. It is not kept, and its HTML is not parsed."""
+        """Fold one finished page in; it is not kept."""
         state, status = page.state, page.status
         size = len(page.content)
         self.total += 1
@@ -289,6 +292,10 @@ class Report:
             counted[0] += 1
             counted[1] += fell_short
             counted[2] += size
+        facts = page.facts
+        if facts is not None:
+            self.html_pages += 1
+            self.links += len(facts.links)
         self._add_times(page)
         if size and (len(self._largest) < TOP_PAGES or size > self._largest[-1][0]):
             large = LargePage(size, page.url[:URL_MAX_CHARACTERS], page.content_type)
@@ -392,6 +399,8 @@ class Report:
         _count_all(self.by_reason, other.by_reason)
         self.by_host.merge(other.by_host)
         self.by_content_type.merge(other.by_content_type)
+        self.html_pages += other.html_pages
+        self.links += other.links
         self.body_bytes += other.body_bytes
         self.wire_bytes += other.wire_bytes
         self.attempts += other.attempts
@@ -499,6 +508,8 @@ class Report:
             "statuses": _named_statuses(self.by_status),
             "hosts": _tally_to_dict(self.by_host),
             "content_types": _tally_to_dict(self.by_content_type),
+            "html_pages": self.html_pages,
+            "links": self.links,
             "body_bytes": self.body_bytes,
             "wire_bytes": self.wire_bytes,
             "attempts": self.attempts,

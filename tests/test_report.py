@@ -131,11 +131,14 @@ def test_duplicates_are_counted():
     assert report.duplicates == 2
 
 
-def test_a_report_does_not_ask_for_facts():
-    """Folding a page in costs no parsing of its HTML."""
-    page = good(content=b"<html><title>x</title>")
-    report_of(page)
-    assert not {"facts", "soup", "text"} & set(vars(page))
+def test_a_report_counts_the_links_of_html_pages():
+    """What is no HTML counts as a page and has no links."""
+    html = good(content=b"<!doctype html><a href=/1>1</a><img src=2.png>")
+    text = good(content=b"http://not.a.link/ in a text")
+    report = report_of(html, html, text)
+    assert (report.total, report.html_pages, report.links) == (3, 2, 4)
+    report.merge(report_of(html))
+    assert (report.html_pages, report.links) == (3, 6)
 
 
 def test_a_report_keeps_no_page():

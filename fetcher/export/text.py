@@ -454,6 +454,8 @@ def _unread(unread: int | None) -> str:
 
 
 def _remarks(report: Report) -> Iterator[str]:
+    if report.links:
+        yield f"{report.links:,} links on {report.html_pages:,} HTML pages"
     if report.wire_bytes and report.wire_bytes < report.body_bytes * 0.99:
         yield f"{human_size(report.wire_bytes)} over the wire"
     if report.duplicates == 1:
