@@ -134,7 +134,10 @@ def test_duplicates_are_counted():
 def test_a_report_counts_the_links_of_html_pages():
     """What is no HTML counts as a page and has no links."""
     html = good(content=b"<!doctype html><a href=/1>1</a><img src=2.png>")
-    text = good(content=b"http://not.a.link/ in a text")
+    text = good(
+        content=b"http://not.a.link/ in a text",
+        headers=Headers([("Content-Type", "text/plain")]),
+    )
     report = report_of(html, html, text)
     assert (report.total, report.html_pages, report.links) == (3, 2, 4)
     report.merge(report_of(html))
