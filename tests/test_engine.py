@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from fetcher import ConfigError, ExtractError, InputError, OutputError, Settings, crawl
+from fetcher import (
+    ConfigError,
+    ExtractError,
+    InputError,
+    OutputError,
+    Pool,
+    Settings,
+    crawl,
+)
 from fetcher.models import Kind, Request, SettingsOptions, State
 from fetcher.testing import FakePool
 from tests.servers import answer, by_path, message, redirect, serve, stall_before_head
@@ -346,6 +355,75 @@ def test_killed_workers_cost_nothing(site):
     assert len(killed) == 3
     assert report.ok
     assert seen == Counter(urls)
+
+
+@pytest.mark.campaign
+def test_2000_slow_pages_while_every_worker_is_killed_once():
+    """Killed at random moments, busy or idle: each URL once and ok, nothing left."""
+    seen: Counter[str] = Counter()
+    killed: list[int] = []
+
+    def behave(peer):
+        while peer.read_head():
+            peer.pause(0.05)
+            peer.send(message(HTML, "200 OK", "Content-Type: text/html"))
+
+    def kill_each_once(pool):
+        chance = random.Random(7)
+        for process in list(pool._pool):
+            time.sleep(chance.uniform(0.1, 0.6))
+            killed.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with serve(behave) as server:
+        urls = urls_of(server, 2000)
+        with Pool(3, slots=22) as pool:
+            killer = threading.Thread(target=kill_each_once, args=(pool,))
+            killer.start()
+            report = crawl(
+                urls, lambda page: seen.update([page.url]), pool=pool, per_host=64
+            )
+            killer.join()
+            pool.close()
+            pool.join()
+    assert len(killed) == 3
+    assert report.ok, report
+    assert seen == Counter(urls)
+    # The fork server and the resource tracker live on, with a pipe to each.
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before + 4
+    assert not [pid for pid in killed if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.campaign
+def test_memory_is_flat_under_a_callback_of_20_ms():
+    """2,000 pages of 100 KB: what waits for the callback is bounded."""
+    program = textwrap.dedent(
+        """
+        import resource, sys, time
+        from fetcher import crawl
+        seen = []
+        def on_page(page):
+            time.sleep(0.02)
+            seen.append(page.timings.total_s)
+            if len(seen) in (200, 2000):
+                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+        crawl([sys.argv[1] + str(n) for n in range(2000)], on_page, per_host=64)
+        print(sorted(seen)[1000])
+        """
+    )
+    body = HTML + b"<p>" + b"word " * 20_000
+    with serve(answer(body, "200 OK", "Content-Type: text/html")) as server:
+        run = subprocess.run(
+            [sys.executable, "-c", program, server.url],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
+        )
+    early_kb, late_kb, median_s = map(float, run.stdout.split())
+    assert late_kb < early_kb * 1.1
+    assert median_s < 0.05
 
 
 @pytest.mark.slow
