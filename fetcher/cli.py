@@ -40,6 +40,7 @@ PIPE_CLOSED = 141  # what a shell says of a program that SIGPIPE ended
 UNREACHED_KINDS = ("dns", "unreachable")
 DEMO_RETRY_DELAY_S = 0.3  # the demo is a demonstration and not an exercise in patience
 BAR_WIDTH = 24  # columns
+ETA_AFTER_S = 2.0  # before, it would only be a guess
 
 FETCH = "fetch"  # the command that stands behind `fetcher INPUT...`
 
@@ -627,11 +628,18 @@ class Teller:
             click.echo(text, err=True)
 
 
+def clock(seconds: float) -> str:
+    """Return a time as a clock shows it: "0:07", "12:34", "1:02:03"."""
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
+
+
 def progress_line(progress: Progress, total: int | None, width: int) -> Text:
     """Return the progress line, as much of it as a terminal of this width holds."""
     from rich.text import Text
 
-    from .report import human_duration, human_rate, human_size
+    from .report import human_rate, human_size
 
     done, elapsed_s = progress.done, progress.elapsed_s
     rate = done / elapsed_s if elapsed_s > 0.2 else 0.0
@@ -648,9 +656,9 @@ def progress_line(progress: Progress, total: int | None, width: int) -> Text:
     if progress.fell_short:
         parts.append(Text(f"{progress.fell_short:,} fell short", "yellow"))
     parts.append(Text(human_size(progress.body_bytes)))
-    parts.append(Text(human_duration(elapsed_s)))
-    if total and rate and done < total:
-        parts.append(Text(f"ETA {human_duration((total - done) / rate)}"))
+    parts.append(Text(clock(elapsed_s)))
+    if total and rate and elapsed_s >= ETA_AFTER_S:
+        parts.append(Text(f"ETA {clock(max(total - done, 0) / rate)}"))
     line = Text("  ").join(parts)
     line.no_wrap = True
     line.truncate(width, overflow="ellipsis")

@@ -224,7 +224,9 @@ class _Run:
             return self._run(pool)
         processes = workers or len(os.sched_getaffinity(0)) + 1
         # A short list does not pay for workers that it never uses.
-        processes = max(min(processes, self._source.peek(processes)), 1)
+        processes = min(processes, self._source.peek(processes))
+        if not processes:
+            return self._close(interrupted=False)
         slots = -(-self._concurrency // processes)
         with self._interrupts.deferred():
             own = Pool(processes, slots=slots, preload=PRELOADED)

@@ -293,13 +293,13 @@ def slow_list(tmp_path):
 
 @pytest.mark.slow
 def test_on_a_terminal_a_line_tells_the_progress_and_goes_away(listed, slow_list):
-    terminal = Terminal(slow_list, "--max-pages", "100", columns=140)
-    terminal.read_until(b"/100")
+    terminal = Terminal(slow_list, "--max-pages", "300", columns=140)
+    terminal.read_until(b"/300")
     assert terminal.end() == 0
     text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", terminal.drawn).decode()
     line = next(line for line in re.split(r"[\r\n]+", text) if "ETA" in line)
-    assert re.search(r"\d+/100 +\d+%.* [\d.,]+/s .*B .*s +ETA ", line)
-    assert "100 pages: all ok" in text
+    assert re.search(r"\d+/300 +\d+% .*[\d.,]+/s .*B +0:\d\d +ETA 0:\d\d", line)
+    assert "300 pages: all ok" in text
     assert terminal.drawn.count(b"\x1b[?25l") == terminal.drawn.count(b"\x1b[?25h")
 
 

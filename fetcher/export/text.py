@@ -21,7 +21,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from ..models import State
+from ..models import Kind, State
 from ..report import (
     Counts,
     EndingCertificate,
@@ -185,6 +185,7 @@ class Screen:
         self.show_counts(report)
         self.show_times(report)
         self.show_tops(report)
+        self.show_verdict_again(report)
 
     def show_verdict(self, report: Report) -> None:
         """Print one line that says how it went, and one of what else to know."""
@@ -201,6 +202,14 @@ class Screen:
         remarks = list(_remarks(report))
         if remarks:
             self._print(Text(", ".join(remarks), style="dim"))
+
+    def show_verdict_again(self, report: Report) -> None:
+        """Say at the end, where a reader of a long report is, that all is not well."""
+        if report.ok or report.total < 2:
+            return
+        self._print(Text())
+        text = f"{report.fell_short:,} of {_pages(report.total)} fell short"
+        self._print(Text(text, style="bold red"))
 
     def show_shortfalls(self, report: Report) -> None:
         """Print what fell short by reason, with the pages as far as they are kept."""
@@ -219,6 +228,8 @@ class Screen:
         style = STATE_STYLES[shortfalls[0].state] if shortfalls else ""
         words = (_reason_in_words(kind), style)
         self._folded(Text.assemble(words, f", {_pages(count)}"), indent=2)
+        if kind == Kind.CANCELLED:
+            return  # which they are says nothing of the pages; the files have them
         # One more is shown in the place of a line that says that there is one more.
         shown = count if count <= shown + 1 else shown
         ordered = sorted(shortfalls, key=lambda s: s.url)[:shown]
