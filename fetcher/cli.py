@@ -154,7 +154,8 @@ class Job(click.Command):
             if record is not None and not isinstance(param, click.Argument):
                 heading = getattr(param, "section", "Help")
                 sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
+        for heading in sorted(sections, key=lambda heading: heading == "Help"):
+            records = sections[heading]
             with formatter.section(heading):
                 formatter.write_dl(records)
 
@@ -415,7 +416,12 @@ def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
 
     INPUT is the path of a list (one URL a line, # comments), - for a list on standard
     input, or a URL.
-    """
+
+    \b
+      fetcher urls.txt
+      fetcher https://example.com -o pages.jsonl -o report.txt
+      fetcher demo
+    """  # noqa: D301 -- click's sign for lines that are kept as they are
     return run_job([given_of(text) for text in inputs], inputs[0], options)
 
 
@@ -431,7 +437,7 @@ def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
     help="Where to serve it.  [default: any free port]",
 )
 def demo(*, serve: bool, port: int, **options: object) -> int:
-    """Try it without a network: fetch a little site with known faults."""
+    """Fetch a little site with known faults: needs no network."""
     from . import demo as demo_site
 
     with demo_site.serve(port=port) as site:
@@ -475,7 +481,7 @@ def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) 
     """Run crawl() as the options say; return the exit code."""
     from .engine import crawl
 
-    teller = Teller(options, total_of(given))
+    teller = Teller(options, total_of(given, options["max_pages"]))
     interrupted = False
     with open_outputs(options) as outputs, teller:
         try:
@@ -560,13 +566,14 @@ def login(user: str | None) -> tuple[str, str] | None:
     return name, password
 
 
-def total_of(given: Sequence[str | Path]) -> int | None:
+def total_of(given: Sequence[str | Path], max_pages: int | None) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
     from .source import count_entries
 
     if "-" in given:
         return None
-    return sum(1 if isinstance(x, str) else count_entries(x) for x in given)
+    total = sum(1 if isinstance(x, str) else count_entries(x) for x in given)
+    return total if max_pages is None else min(total, max_pages)
 
 
 class Teller:
