@@ -755,15 +755,15 @@ class Foreman:
         if worker.state is not _State.DYING:
             while self._read(worker):  # what it had sent is answered
                 pass
-        exitcode = worker.process.exitcode  # None: its end of the sentinel is closed
         if worker.state is not _State.DYING:
             self._kill(worker)
-        else:
-            self._drain(worker)
-        if exitcode is None:
+        elif worker.process.exitcode is None:  # its end of the sentinel is closed
             worker.process.kill()
         worker.process.join(_STOP_GRACE_S)
         exitcode = worker.process.exitcode
+        # Not before: a process that ends closes the sentinel and its pipe one after
+        # the other, and only the closed pipe tells whether the last task was read.
+        self._drain(worker)
         self._selector.unregister(worker.sentinel)
         self._forget(worker)
         if not worker.spoke and not self._closing:
