@@ -133,3 +133,45 @@ def serve_client(client, seconds):
         time.sleep(seconds)
         client.sendall(asked.upper())
     return os.getpid()
+
+
+# -- for the campaign of faults --------------------------------------------------------
+
+
+def text(length):
+    return "\u00e9" * length  # its pickle is made beside it
+
+
+def fault_later(how, seconds, value=None):
+    """Return `value`; the fault happens `seconds` later, wherever the worker then is.
+
+    By a signal handler, so that it happens in the worker's main thread: a raise
+    comes out of the very call in which that thread waits or sends.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: kill_self(how))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    return os.getpid() if value is None else value
+
+
+def send_and_fault(path, how, seconds):
+    """Return 50 MB; while they are being sent, the fault happens."""
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(0.2)
+    return fault_later(how, seconds, bytes(50_000_000))
+
+
+def fault_first_times(path, how, times):
+    """Commit the fault, but only in the first `times` calls."""
+    with Path(path).open("a") as log:
+        log.write(f"{os.getpid()}\n")
+    if len(Path(path).read_text().splitlines()) <= times:
+        kill_self(how)
+
+
+def limit_memory(extra_bytes):
+    """Let this worker have that much more address space than it has now."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + extra_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -81,6 +81,7 @@ _TERM_GRACE_S = 0.5  # between SIGTERM and SIGKILL in terminate()
 _STOP_GRACE_S = 5.0  # for a worker to leave in good order
 _TERMINATE_WAIT_S = 5.0  # terminate() waits so long for a callback to return
 _REST_S = 1.0  # between two series of vain starts
+_START_GRACE_S = 10.0  # for a worker to start, on top of the deadline of who waits
 _FOREVER = float("inf")
 
 
@@ -195,6 +196,7 @@ class _Worker:
         "room",
         "sentinel",
         "spoke",
+        "started_s",
         "state",
         "stop_by_s",
         "unread",
@@ -210,6 +212,7 @@ class _Worker:
         self.pipe = pipe
         self.reader = FrameReader(pipe, scratch)
         self.state = _State.STARTING
+        self.started_s = time.monotonic()
         self.spoke = False  # it has said that its initializer is done, or has failed
         self.held: dict[int, Task] = {}
         self.given = 0  # tasks in its whole life
@@ -643,6 +646,7 @@ class Foreman:
         register = self._selector.register
         register(pipe, selectors.EVENT_READ, partial(self._on_pipe, worker))
         register(worker.sentinel, selectors.EVENT_READ, partial(self._on_exit, worker))
+        self._next_chore_s = min(self._next_chore_s, worker.started_s + _START_GRACE_S)
 
     def _staff(self) -> None:
         """Start workers until there are as many as there should be."""
@@ -686,6 +690,29 @@ class Foreman:
             )
             self._give_up()
 
+    def _ready_by_s(self, worker: _Worker) -> float:
+        """Return when a starting worker is late: never, if no deadline waits for it.
+
+        An initializer may take minutes, and nobody minds; but one that is stopped
+        or stuck must not hold up a task whose submitter gave it seconds.
+        """
+        waiting = self._queue or self._lonely
+        first_s = waiting[0].deadline_s if waiting else None
+        if first_s is None:
+            return _FOREVER
+        return worker.started_s + first_s + _START_GRACE_S
+
+    def _note_late_start(self, worker: _Worker, now_s: float) -> None:
+        waited_s = now_s - worker.started_s
+        worker.spoke = True  # counted here, and not again when it ends
+        self._note_failed_start(
+            WorkerLost(
+                f"worker {worker.process.pid} was not ready after {waited_s:.0f} s "
+                "and was killed, because a task with a deadline waited for it",
+                pid=worker.process.pid,
+            )
+        )
+
     def _give_up(self) -> None:
         """Fail what waits, unless a worker is left to do it; then rest."""
         self._told_failures = self._silent_failures = 0
@@ -728,15 +755,15 @@ class Foreman:
         if worker.state is not _State.DYING:
             while self._read(worker):  # what it had sent is answered
                 pass
-        exitcode = worker.process.exitcode  # None: its end of the sentinel is closed
         if worker.state is not _State.DYING:
             self._kill(worker)
-        else:
-            self._drain(worker)
-        if exitcode is None:
+        elif worker.process.exitcode is None:  # its end of the sentinel is closed
             worker.process.kill()
         worker.process.join(_STOP_GRACE_S)
         exitcode = worker.process.exitcode
+        # Not before: a process that ends closes the sentinel and its pipe one after
+        # the other, and only the closed pipe tells whether the last task was read.
+        self._drain(worker)
         self._selector.unregister(worker.sentinel)
         self._forget(worker)
         if not worker.spoke and not self._closing:
@@ -838,18 +865,26 @@ class Foreman:
         self._next_expiry_s = soonest_s
 
     def _chores(self) -> None:
-        """Start workers after a rest; kill those that do not leave when told."""
+        """Start workers after a rest; kill those that do not leave, or get ready."""
         now_s = time.monotonic()
         if now_s < self._next_chore_s:
             return
         self._next_chore_s = _FOREVER
         for worker in list(self.workers):
-            if worker.state is not _State.STOPPING:
-                continue
-            if worker.stop_by_s <= now_s:
-                self._kill(worker)
+            if worker.state is _State.STOPPING:
+                by_s = worker.stop_by_s
+            elif worker.state is _State.STARTING:
+                by_s = self._ready_by_s(worker)
             else:
-                self._next_chore_s = min(self._next_chore_s, worker.stop_by_s)
+                continue
+            if by_s > now_s:
+                # Who waits, and how long, may be another question by then.
+                soon_s = min(by_s, now_s + _START_GRACE_S)
+                self._next_chore_s = min(self._next_chore_s, soon_s)
+                continue
+            if worker.state is _State.STARTING:
+                self._note_late_start(worker, now_s)
+            self._kill(worker)
         if now_s < self._resting_until_s:
             self._next_chore_s = min(self._next_chore_s, self._resting_until_s)
         elif self._queue or self._lonely:

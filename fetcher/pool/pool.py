@@ -190,7 +190,9 @@ class Pool:
             resend: the task may be run again if its worker dies. After two workers in
                 a row have died of it, it fails with `WorkerLost`.
             deadline_s: seconds after which the worker that runs it is killed and
-                replaced. Time in which callbacks ran does not count.
+                replaced. Time in which callbacks ran does not count, nor does time
+                in the queue; but while a task with a deadline is the next to be run,
+                a worker has that time and ten seconds to become ready.
 
         Raises:
             ValueError: if the pool is closed or terminated.

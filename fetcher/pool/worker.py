@@ -39,6 +39,7 @@ from .wire import (
     FrameReader,
     dumps,
     dumps_by_value,
+    dumps_pieces,
     pack_error,
 )
 
@@ -46,6 +47,7 @@ __all__ = ["work"]
 
 _BURST_MESSAGES = 64  # no more are left to the end of a burst
 _JOINED_BYTES = 64 * 1024  # up to here one copy is cheaper than a list of pieces
+_PIECES_AT_ONCE = 512  # sendmsg takes at most IOV_MAX (1024) pieces
 
 
 def work(
@@ -68,9 +70,9 @@ def work(
         try:
             initializer(*initargs)
         except BaseException as error:  # user code
-            worker.send(NOT_READY, 0, _pickle_error(error, by_value=True))
+            worker.send(NOT_READY, 0, [_pickle_error(error, by_value=True)])
             raise
-    worker.send(READY, 0, b"")
+    worker.send(READY, 0, [])
     del initializer, initargs
     worker.run()
 
@@ -98,7 +100,7 @@ class _Worker:
         self._threads = 1
         self._adding = threading.Lock()
         self._stopped = False
-        self._outbox: deque[tuple[bytes, bytes]] = deque()
+        self._outbox: deque[tuple[int, list[bytes]]] = deque()  # with the size
         self._sending = threading.Lock()
         self._left_behind = threading.Semaphore(0)  # results for the late sender
         self._sender_called = False
@@ -177,18 +179,18 @@ class _Worker:
             func, args, kwds = pickle.loads(payload)  # noqa: S301  # from our parent
             value = func(*args, **kwds)
         except BaseException as error:  # user code
-            self.send(ERROR, task_id, _pickle_error(error, by_value=by_value))
+            self.send(ERROR, task_id, [_pickle_error(error, by_value=by_value)])
             return
         try:
             pickled = _pickle(value, by_value=by_value)
         except BaseException as error:  # user code: __reduce__
             wrapped = _encoding_error(error, value)
-            self.send(ERROR, task_id, _pickle_error(wrapped, by_value=by_value))
+            self.send(ERROR, task_id, [_pickle_error(wrapped, by_value=by_value)])
             return
         self.send(RESULT, task_id, pickled)
 
-    def send(self, kind: int, task_id: int, payload: bytes) -> None:
-        """Send a message, or leave it to another thread that will.
+    def send(self, kind: int, task_id: int, payload: list[bytes]) -> None:
+        """Send a message (its payload in pieces), or leave it to another thread that will.
 
         Three cases, in this order:
         1. More tasks wait for this thread, and there are threads to spare: short
@@ -199,7 +201,9 @@ class _Worker:
         3. Else it is sent here and now.
         """
         outbox = self._outbox
-        outbox.append((HEADER.pack(len(payload), task_id, kind), payload))
+        size = sum(map(len, payload))
+        payload.insert(0, HEADER.pack(size, task_id, kind))
+        outbox.append((size, payload))
         if self._threads > 1 and self._inbox and len(outbox) < _BURST_MESSAGES:
             self._call_sender()
             return
@@ -235,32 +239,37 @@ class _Worker:
     def _send_gathered(self) -> None:
         outbox = self._outbox
         pieces: list[bytes] = []
-        size = 0
-        while outbox and size < _JOINED_BYTES:
-            header, payload = outbox.popleft()
-            pieces += (header, payload)
-            size += len(header) + len(payload)
+        gathered = 0
+        while outbox and gathered < _JOINED_BYTES:
+            size, message = outbox.popleft()
+            pieces += message
+            gathered += size
         try:
-            if size <= _JOINED_BYTES:
+            if gathered <= _JOINED_BYTES:
                 self._pipe.sendall(b"".join(pieces))
                 return
-            sent = self._pipe.sendmsg(pieces)
-            for piece in pieces:
-                if sent < len(piece):
-                    self._pipe.sendall(memoryview(piece)[sent:])
-                sent = max(sent - len(piece), 0)
+            for at in range(0, len(pieces), _PIECES_AT_ONCE):
+                self._send_pieces(pieces[at : at + _PIECES_AT_ONCE])
         except OSError:
             os._exit(1)  # the parent is gone
 
 
-def _pickle(value: object, *, by_value: bool) -> bytes:
+    def _send_pieces(self, pieces: list[bytes]) -> None:
+        sent = self._pipe.sendmsg(pieces)
+        for piece in pieces:
+            if sent < len(piece):
+                self._pipe.sendall(memoryview(piece)[sent:])
+            sent = max(sent - len(piece), 0)
+
+
+def _pickle(value: object, *, by_value: bool) -> list[bytes]:
     """Return the pickle; by value only what came so, and cannot go by name."""
     try:
-        return dumps(value)
+        return dumps_pieces(value)
     except Exception:
         if not by_value:
             raise
-        return dumps_by_value(value)
+        return [dumps_by_value(value)]
 
 
 def _pickle_error(error: BaseException, *, by_value: bool) -> bytes:
@@ -273,7 +282,7 @@ def _pickle_error(error: BaseException, *, by_value: bool) -> bytes:
     if not isinstance(error, Exception):
         told = _exited(error)
     try:
-        pickled = _pickle(told, by_value=by_value)
+        pickled = b"".join(_pickle(told, by_value=by_value))
     except BaseException as problem:  # user code: __reduce__
         pickled = dumps(_encoding_error(problem, told))
     return pack_error(f'\n"""\n{text}"""', pickled)
