@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from .page import Page
     from .report import Report
 
+    ParamType = click.ParamType[object]
+else:
+    ParamType = click.ParamType  # generic only for type checkers before click 8.4
+
 __all__ = ["main"]
 
 # Exit codes, DESIGN of the command: docs/reference/exit-codes.md
@@ -47,7 +51,7 @@ FETCH = "fetch"  # the command that stands behind `fetcher INPUT...`
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-class Value(click.ParamType[object]):
+class Value(ParamType):
     """A value that one of `config`'s functions understands."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
