@@ -261,6 +261,11 @@ class Facts:
     encoding_source: str
 
     @property
+    def link_count(self) -> int:
+        """How many links there are; quicker to have than the links themselves."""
+        return len(self.links)
+
+    @property
     def h1(self) -> tuple[str, ...]:
         """The texts of the `<h1>` headings."""
         return tuple(text for level, text in self.headings if level == 1)

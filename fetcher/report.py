@@ -295,7 +295,7 @@ class Report:
         facts = page.facts
         if facts is not None:
             self.html_pages += 1
-            self.links += len(facts.links)
+            self.links += facts.link_count
         self._add_times(page)
         if size and (len(self._largest) < TOP_PAGES or size > self._largest[-1][0]):
             large = LargePage(size, page.url[:URL_MAX_CHARACTERS], page.content_type)

@@ -364,3 +364,21 @@ def test_whatever_the_bytes_nothing_is_raised(content, charset):
 def test_a_hostile_page_costs_what_its_size_does(content):
     """Each took many times this limit where the work grew faster than the page."""
     extract(content, URL)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<base href=/x><a href="">e</a><a href=>f</a><a href>g</a><area href="">',
+        b'<svg><a href=""></a></svg><base><base href=z><a href=" "><img srcset="1,2 2x">',
+        b"<style>a{background:url(x)}</style><meta http-equiv=refresh content='0;url=/y'>",
+        b"",
+    ],
+)
+def test_links_are_counted_without_being_made(content):
+    """`link_count` is the number of `links`, whichever is asked for first."""
+    count = extract(content, "http://h/").link_count
+    assert count == len(extract(content, "http://h/").links)
+    whole = pickle.loads(pickle.dumps(extract(content, "http://h/")))
+    assert whole.link_count == count
+    assert whole == extract(content, "http://h/")
