@@ -370,8 +370,9 @@ def test_a_hostile_page_costs_what_its_size_does(content):
     "content",
     [
         b'<base href=/x><a href="">e</a><a href=>f</a><a href>g</a><area href="">',
-        b'<svg><a href=""></a></svg><base><base href=z><a href=" "><img srcset="1,2 2x">',
-        b"<style>a{background:url(x)}</style><meta http-equiv=refresh content='0;url=/y'>",
+        b'<svg><a href=""></a></svg><base><base href=z><a href=" ">',
+        b'<img srcset="1,2 2x"><style>a{background:url(x)}</style>',
+        b"<meta http-equiv=refresh content='0;url=/y'><form action=/z></form>",
         b"",
     ],
 )
