@@ -484,6 +484,7 @@ def given_of(text: str) -> str | Path:
 def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) -> int:
     """Run crawl() as the options say; return the exit code."""
     from .engine import crawl
+    from .models import State
 
     teller = Teller(options, total_of(given, options["max_pages"]))
     interrupted = False
@@ -497,10 +498,13 @@ def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) 
                 **crawl_options(options),
             )
         except KeyboardInterrupt as interrupt:
-            report = interrupt.report  # type: ignore[attr-defined]  # set by crawl()
+            if not hasattr(interrupt, "report"):  # before anything was asked for
+                return INTERRUPTED
+            report = interrupt.report
             interrupted = True
     if interrupted:
-        note(f"interrupted: {report.total:,} pages were done and are in the report")
+        done = report.total - report.by_state[State.SKIPPED]
+        note(f"interrupted: {done:,} pages were done and are in the report")
         return INTERRUPTED
     return exit_code(report, name)
 

@@ -174,7 +174,7 @@ def crawl(
         stop=stop,
         on_progress=on_progress,
     )
-    return run.with_pool(pool, workers)
+    return run.run(pool, workers)
 
 
 class _Run:
@@ -218,42 +218,42 @@ class _Run:
         self._told_s = 0.0
         self._began_s = time.monotonic()
 
-    def with_pool(self, pool: PoolLike | None, workers: int | None) -> Report:
-        """Run on the pool that was given, or on one of our own."""
-        if pool is not None:
-            return self._run(pool)
-        processes = workers or len(os.sched_getaffinity(0)) + 1
-        # A short list does not pay for workers that it never uses.
-        processes = min(processes, self._source.peek(processes))
-        if not processes:
-            return self._close(interrupted=False)
-        slots = -(-self._concurrency // processes)
-        with self._interrupts.deferred():
-            own = Pool(processes, slots=slots, preload=PRELOADED)
-        try:
-            report = self._run(own)
-            own.close()
-        finally:
-            own.terminate()
-            own.join()
-        return report
-
-    def _run(self, pool: PoolLike) -> Report:
-        self._submit = _submitter(pool, self._task_deadline_s)
+    def run(self, pool: PoolLike | None, workers: int | None) -> Report:
+        """Run to the end, on the pool that was given or on one of our own."""
+        own: Pool | None = None
         try:
             with self._interrupts.deferred():
-                self._loop()
+                if pool is None:
+                    pool = own = self._open_pool(workers)
+                if pool is not None:
+                    self._submit = _submitter(pool, self._task_deadline_s)
+                    self._loop()
         except BaseException as error:
             self._ended = True
             self._room.set()
-            if isinstance(pool, Pool):
-                pool.terminate()
+            if own is not None:
+                own.terminate()
             self._save_what_came()
             report = self._close(interrupted=True)
             with suppress(AttributeError):  # an exception of the caller's with slots
                 error.report = report  # type: ignore[attr-defined]
             raise
-        return self._close(interrupted=self._stopping)
+        else:
+            return self._close(interrupted=self._stopping)
+        finally:
+            if own is not None:
+                own.terminate()
+                own.join()
+
+    def _open_pool(self, workers: int | None) -> Pool | None:
+        """Return a pool for this input, None where there is nothing to be done."""
+        processes = workers or len(os.sched_getaffinity(0)) + 1
+        # A short list does not pay for workers that it never uses.
+        processes = min(processes, self._source.peek(processes))
+        if not processes:
+            return None
+        slots = -(-self._concurrency // processes)
+        return Pool(processes, slots=slots, preload=PRELOADED)
 
     def _loop(self) -> None:
         while (wait_s := self._send_due()) is not None:
