@@ -253,7 +253,6 @@ class _Worker:
         except OSError:
             os._exit(1)  # the parent is gone
 
-
     def _send_pieces(self, pieces: list[bytes]) -> None:
         sent = self._pipe.sendmsg(pieces)
         for piece in pieces:
