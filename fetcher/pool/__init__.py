@@ -25,6 +25,7 @@ from .errors import (
 )
 from .pool import Pool
 from .results import ApplyResult, AsyncResult, IMapIterator, MapResult
+from .start import warm_up
 
 __all__ = [
     "ApplyResult",
@@ -40,4 +41,5 @@ __all__ = [
     "TaskExited",
     "TimeoutError",
     "WorkerLost",
+    "warm_up",
 ]

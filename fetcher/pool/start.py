@@ -11,22 +11,27 @@ is forked from it: a sibling that held one would keep a dead worker's pipe open.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import pickle  # read by the forkserver's child only
 import signal
 import socket
+import stat
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver, popen_forkserver, resource_tracker, spawn, util
 from multiprocessing.context import BaseContext, set_spawning_popen
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol
 
 from .wire import dumps, dumps_by_value, names_main
 from .worker import work
 
-__all__ = ["Launcher", "close_after_fork", "keep_after_fork"]
+__all__ = ["Launcher", "close_after_fork", "keep_after_fork", "warm_up"]
 
 
 class _Closable(Protocol):
@@ -83,7 +88,8 @@ class Launcher:
             process.name = process.name.replace("Process", "PoolWorker")
             process.daemon = True
             _starting.pipe = theirs
-            _start_without_interrupts(process)
+            with _without_interrupts():
+                process.start()
         except BaseException:
             keep_after_fork(ours)
             ours.close()
@@ -103,13 +109,14 @@ class Launcher:
         return made
 
 
-def _start_without_interrupts(process: BaseProcess) -> None:
-    """Start with SIGINT blocked: the child inherits that, and lifts it when ready."""
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Block SIGINT: a process that starts now inherits that, and lifts it when ready."""
     # First, because it unblocks SIGINT when it starts its process.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process.start()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -127,6 +134,48 @@ def _server(preload: tuple[str, ...]) -> forkserver.ForkServer:
             server.set_forkserver_preload([__name__, *preload])
             _servers[preload] = server
         return _servers[preload]
+
+
+def warm_up(preload: Iterable[str] = ()) -> None:
+    """Start the server that workers come from, and do not wait for it.
+
+    A `Pool(preload=...)` of the same modules, made later, finds it ready, or waits
+    for the rest only. Modules that cannot be imported are left out, as Pool does.
+
+    Args:
+        preload: the modules that the pool will be given as its `preload`.
+    """
+    with _without_interrupts():
+        _server(tuple(preload)).ensure_running()
+
+
+def _remove_address_at_end() -> None:
+    """In the server: remove the file of its address when it ends.
+
+    The program that started it does so when it ends in good order; when it is killed,
+    nobody but the server is left to.
+    """
+    if "multiprocessing.forkserver" not in " ".join(sys.orig_argv):
+        return
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one of this very listing is gone
+            if not stat.S_ISSOCK(os.fstat(int(link.name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(link.name))) as own:
+                listens = own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                address = own.getsockname()
+            if listens and own.family == socket.AF_UNIX and address:
+                atexit.register(_remove_address, os.getpid(), Path(address))
+
+
+def _remove_address(server: int, address: Path) -> None:
+    if os.getpid() == server and address.parent.name.startswith("pymp-"):
+        with contextlib.suppress(OSError):
+            address.unlink(missing_ok=True)
+            address.parent.rmdir()  # if nothing else is in it
+
+
+_remove_address_at_end()
 
 
 def _forget_servers() -> None:

@@ -104,8 +104,8 @@ class Scene:
 
     def works(self) -> bool:
         """Does the last pool, or a new one if it was ended, do what it should?"""
-        pool = self.pools[-1]
-        if pool._state != "RUN":
+        pool = self.pools[-1] if self.pools else None
+        if pool is None or pool._state != "RUN":
             pool = self.make(2)
         try:
             found = pool.map_async(tasks.square, range(20), 1).get(self.patience_s)
@@ -549,21 +549,36 @@ def program(scene: Scene, busy: str):
                 os.killpg(running.pid, signal.SIGKILL)
 
 
-def ends(pids: list[int]) -> str:
+def ends(group: int, pids: list[int]) -> str:
+    """Wait for the workers, then for whatever else the program had started."""
     until_s = time.monotonic() + 5
-    while time.monotonic() < until_s:
-        if all(state_of(pid) in "ZX" for pid in pids):
-            return "workers end"
+    while any(state_of(pid) not in "ZX" for pid in pids):
+        if time.monotonic() > until_s:
+            return "workers stay"
         time.sleep(0.01)
-    return "workers stay"
+    while group_members(group):
+        if time.monotonic() > until_s:
+            return "another process stays"
+        time.sleep(0.01)
+    return "workers end"
+
+
+def group_members(group: int) -> list[int]:
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[2]) == group and fields[0] != "Z":
+                    members.append(int(entry.name))
+    return members
 
 
 def parent_killed(scene: Scene, busy: str) -> str:
     with program(scene, busy) as (running, pids):
         running.kill()
         running.wait()
-        outcome = ends(pids)
-    scene.make(2)
+        outcome = ends(running.pid, pids)
     return outcome if pids else "no workers"
 
 
@@ -574,11 +589,10 @@ def interrupted(scene: Scene, busy: str, times: int) -> str:
                 os.killpg(running.pid, signal.SIGINT)
             time.sleep(0.05)
         try:
-            _, told = running.communicate(timeout=8)
+            _, told = running.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             return "the program hangs"
-        outcome = ends(pids)
-    scene.make(2)
+        outcome = ends(running.pid, pids)
     if running.returncode != -signal.SIGINT:
         return f"exit code {running.returncode}"
     quiet = told.count(b"Traceback (most recent call last)") <= times
