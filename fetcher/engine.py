@@ -32,6 +32,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import partial
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -44,7 +45,7 @@ from .frontier import Frontier
 from .models import Failure, Kind, Request, Settings, SettingsOptions
 from .output import Outputs
 from .page import Page
-from .pool import Pool, WorkerLost
+from .pool import Pool, WorkerLost, warm_up
 from .report import Report
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes
@@ -155,6 +156,8 @@ def crawl(
     _check("retries", retries, 0)
     _check("retry_delay_s", retry_delay_s, 0)
     _check("max_pages", max_pages, 1)
+    if pool is None:
+        warm_up(PRELOADED)  # its imports take as long as all that is ours
     how = _settings(settings)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
@@ -252,6 +255,7 @@ class _Run:
         processes = min(processes, self._source.peek(processes))
         if not processes:
             return None
+        import_module("fetcher.facts")  # while the fork server reads its modules
         slots = -(-self._concurrency // processes)
         return Pool(processes, slots=slots, preload=PRELOADED)
 
