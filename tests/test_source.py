@@ -1,0 +1,105 @@
+"""What is to be fetched, entry by entry."""
+
+from pathlib import Path
+
+import pytest
+
+from fetcher.errors import ConfigError, InputError
+from fetcher.models import Kind, Request
+from fetcher.page import Page
+from fetcher.source import Source, count_entries, is_url
+
+
+def everything(source: Source) -> list[Request | Page]:
+    return list(iter(source.take, None))
+
+
+def test_a_request_knows_its_host_its_origin_and_its_key():
+    [found] = everything(Source("HTTP://Example.COM:80/a b#part"))
+    assert found == Request(
+        url="HTTP://Example.COM:80/a b#part",
+        key="http://example.com/a%20b",
+        host="example.com",
+        origin="http://example.com",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("https://a.example/", True),
+        ("ftp://a.example/", True),
+        ("a.example", True),
+        ("a.example/urls.txt", True),
+        ("localhost:8000", True),
+        ("missing.txt", False),
+        ("sitemap.xml", False),
+        ("no-such-list", False),
+        ("./a.example", False),
+    ],
+)
+def test_a_url_is_told_from_a_list(text, says, tmp_path, monkeypatch):
+    """A mistyped list is told as missing instead of being looked up as a host."""
+    monkeypatch.chdir(tmp_path)
+    assert is_url(text) is says
+
+
+def test_an_existing_file_is_a_list_whatever_it_looks_like(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.example").write_text("b.example\n")
+    [found] = everything(Source("a.example"))
+    assert found.url == "https://b.example"
+
+
+def test_a_list_has_comments_blank_lines_and_bad_lines(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("# c\n\na.example  # home\nftp://b/\nhttp://[::1\n")
+    good, *bad = everything(Source(path, default_scheme="http"))
+    assert good.url == "http://a.example"
+    assert [page.failure.kind for page in bad] == [Kind.BAD_URL] * 2
+    assert f"{path}, line 4: " in bad[0].failure.message
+    assert f"{path}, line 5: " in bad[1].failure.message
+    assert count_entries(path) == 3
+
+
+def test_what_was_peeked_at_is_taken_later_and_in_order():
+    source = Source([f"http://a/{n}" for n in range(5)])
+    assert source.peek(3) == 3
+    assert [found.url[-1] for found in everything(source)] == list("01234")
+    assert source.exhausted
+
+
+def test_what_is_left_can_be_counted_where_it_ends(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"http://a/{n}\n" for n in range(9)))
+    for given in (path, [path], [f"http://a/{n}" for n in range(9)]):
+        source = Source(given)
+        source.peek(2)
+        source.take()
+        assert source.count_unread() == 8
+    assert Source(iter([])).count_unread() is None
+
+
+def test_an_iterable_is_not_read_ahead():
+    read = []
+
+    def urls():
+        for number in range(10):
+            read.append(number)
+            yield f"http://a/{number}"
+
+    source = Source(urls())
+    source.take()
+    assert read == [0]
+
+
+@pytest.mark.parametrize("given", [7, None, object()])
+def test_what_is_no_input_is_refused(given):
+    with pytest.raises(ConfigError, match="a URL, a path or an iterable"):
+        Source(given)
+
+
+def test_a_list_that_is_not_there_is_told_before_anything_is_read(tmp_path):
+    for given in ("missing.txt", tmp_path / "missing", ["http://a/", tmp_path / "x"]):
+        with pytest.raises(InputError, match="there is no file"):
+            Source(given)

@@ -1,0 +1,107 @@
+"""What a worker does for one URL, in this process, with HTTP mocked by responses."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from datetime import UTC, datetime
+
+import pytest
+import requests
+import responses
+
+from fetcher.errors import ConfigError, ExtractError
+from fetcher.models import Settings
+from fetcher.page import Page
+from fetcher.task import fetch, job_bytes
+
+URL = "http://site.example/"
+
+
+def title(page: Page) -> object:
+    return page.title
+
+
+def give(value: object):
+    return lambda page: value
+
+
+def run(extract=None) -> Page:
+    found = fetch(URL, 2, job_bytes(Settings(), extract), time.monotonic())
+    assert isinstance(found, Page)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def site():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.get(URL, body="<title>Hello</title>", content_type="text/html")
+        yield mock
+
+
+def test_a_page_comes_with_its_attempt_and_how_long_it_waited():
+    page = run()
+    assert (page.status, page.attempt) == (200, 2)
+    assert 0 <= page.timings.queue_s < 5
+
+
+def test_extract_sees_the_page_and_its_value_stays():
+    assert run(title).extract == "Hello"
+
+
+PLAIN = [
+    None,
+    True,
+    1.5,
+    "text",
+    b"bytes",
+    datetime(2020, 1, 1, tzinfo=UTC),
+    [1, (2, {"a": [None]})],
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_plain_values_travel(value):
+    found = run(give(value)).extract
+    assert pickle.loads(pickle.dumps(found)) == value
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({1}, "set"),
+        ([{"a": object()}], "object"),
+        ({(1, frozenset()): 1}, "frozenset"),
+        (Text("x"), "Text"),
+        (title, "function"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_anything_else_is_an_error_that_names_the_function(value, name):
+    with pytest.raises(ExtractError, match=rf"extract=.*give.* returned .*{name}"):
+        run(give(value))
+
+
+def test_an_extract_that_raises_is_named_with_its_cause():
+    def wrong(page):
+        return 1 / 0
+
+    with pytest.raises(ExtractError, match=r"wrong raised on .*ZeroDivisionError"):
+        run(wrong)
+
+
+def test_extract_is_not_asked_about_a_page_that_failed(site):
+    site.replace(responses.GET, URL, body=requests.ConnectionError("no"))
+    page = run(lambda page: 1 / 0)
+    assert page.extract is None
+    assert page.state == "failed"
+
+
+def test_what_cannot_be_sent_to_a_worker_is_refused_at_once():
+    generator = (n for n in range(3))
+    with pytest.raises(ConfigError, match="cannot be sent to a worker"):
+        job_bytes(Settings(), lambda page: next(generator))
