@@ -250,7 +250,7 @@ class _Run:
 
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
-        processes = workers or len(os.sched_getaffinity(0)) + 1
+        processes = workers or _default_workers()
         # A short list does not pay for workers that it never uses.
         processes = min(processes, self._source.peek(processes))
         if not processes:
@@ -554,6 +554,13 @@ def _settings(options: SettingsOptions) -> Settings:
     if found.ip_version not in (None, 4, 6):
         raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
     return replace(found, headers=headers)
+
+
+def _default_workers() -> int:
+    """Return one more than the CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) + 1
+    return (os.cpu_count() or 1) + 1
 
 
 def _check(name: str, value: float | None, least: float) -> None:
