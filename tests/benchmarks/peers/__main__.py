@@ -134,7 +134,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
 
 def install(folder: Path) -> None:
     venv.create(folder, with_pip=True)
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
+    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, *PACKAGES], check=True)
 
 
@@ -210,6 +210,8 @@ def run(task: Task, row: Row, round_number: int, limit_s: float) -> Run:
         fault = f"its output could not be read: {error!r}"
     if seen.whole != len(task.pages):
         fault = f"saw {seen.whole:,} of {len(task.pages):,} pages"
+    if result["exit"] < 0:
+        fault = f"was ended by signal {-result['exit']}"
     if result["killed"]:
         fault = f"had to be killed: {', '.join(result['killed'])}"
     return Run(
@@ -278,29 +280,25 @@ def table(rows: list[Row], runs: list[Run]) -> list[str]:
             lines.append(f"{row.name:18} no run that counts")
             continue
         rates = [run.pages_per_s for run in good]
-        parent = median(run.ms_a_page(run.parent_cpu_s) for run in good)
-        together = median(run.ms_a_page(run.all_cpu_s) for run in good)
+        parent = statistics.median(run.ms_a_page(run.parent_cpu_s) for run in good)
+        together = statistics.median(run.ms_a_page(run.all_cpu_s) for run in good)
         ratios = [
             first[run.round].pages_per_s / run.pages_per_s
             for run in good
             if run.round in first
         ]
-        is_faster = f"{median(ratios):.2f} x" if ratios else ""
+        is_faster = f"{statistics.median(ratios):.2f} x" if ratios else ""
         links = good[0].links
         lines.append(
-            f"{row.name:18}{median(rates):9.0f}"
+            f"{row.name:18}{statistics.median(rates):9.0f}"
             f"{f'{min(rates):.0f}-{max(rates):.0f}':>17}{is_faster:>11}"
             f"{parent:9.3f}{together - parent:9.3f}{together:9.3f}"
-            f"{median(run.sum_bytes for run in good) / MB:8.0f}"
-            f"{median(run.largest_bytes for run in good) / MB:8.0f}"
-            f"{median(run.connections for run in good):7.0f}"
+            f"{statistics.median(run.sum_bytes for run in good) / MB:8.0f}"
+            f"{statistics.median(run.largest_bytes for run in good) / MB:8.0f}"
+            f"{statistics.median(run.connections for run in good):7.0f}"
             f"{f'{links:,}' if links else '':>11}"
         )
     return lines
-
-
-def median(values) -> float:
-    return statistics.median(values)
 
 
 def write_json(file: Path, options: argparse.Namespace, runs: list[Run]) -> None:
@@ -319,8 +317,12 @@ def pages_of(options: argparse.Namespace, work: Path) -> tuple[Path, list[served
     if options.urls:
         root = work / "pages"
         return root, served.copy_of(options.urls, root, options.pages)
-    folder = options.files or served.folder_of_package(options.package, work)
-    return folder.resolve(), served.files_below(folder, options.pages)
+    if options.files:
+        root = options.files.resolve()
+        files = list(root.rglob("*.html"))
+    else:
+        root, files = served.files_of_package(options.package, work)
+    return root, served.some_of(files, root, options.pages)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-import lxml.html
+import lxml.etree
 import requests
 
 # A server that sends the field LinkChecker lifts linkchecker's pause of 0.1 to 0.6 s
@@ -65,7 +65,6 @@ class Page(NamedTuple):
     """A page: its path as nginx logs it (decoded), and what is in it."""
 
     path: str
-    file: Path
     size: int
     a_hrefs: int
     has_title: bool
@@ -74,15 +73,17 @@ class Page(NamedTuple):
     @classmethod
     def of(cls, file: Path, root: Path) -> Page:
         body = file.read_bytes()
-        document = lxml.html.document_fromstring(body)
-        fragment = FRAGMENT.search(body)
+        document = lxml.etree.HTML(body)
+        if document is None:  # nothing but comments
+            document = lxml.etree.Element("html")
+        ids = (found.decode() for found in FRAGMENT.findall(body))
         return cls(
             path="/" + file.relative_to(root).as_posix(),
-            file=file,
             size=len(body),
             a_hrefs=len(document.xpath("//a/@href")),
             has_title=bool(document.findtext(".//title")),
-            fragment=fragment[1].decode() if fragment else None,
+            # "#top" is on every page, by definition: nobody needs to look.
+            fragment=next((name for name in ids if name.lower() != "top"), None),
         )
 
 
@@ -94,38 +95,37 @@ class Seen(NamedTuple):
     connections: int
 
 
-def files_below(folder: Path, count: int | None) -> list[Page]:
-    """Return the HTML files below a folder in an order mixed the same every time."""
-    root = folder.resolve()
-    files = sorted(file for file in root.rglob("*.html") if file.is_file())
-    random.Random(SHUFFLE_SEED).shuffle(files)
-    return pages(files[:count], root)
+def some_of(files: Iterable[Path], root: Path, count: int) -> list[Page]:
+    """Return pages of HTML files in an order mixed the same every time."""
+    real = sorted(file for file in files if file.is_file() and not file.is_symlink())
+    random.Random(SHUFFLE_SEED).shuffle(real)
+    return pages_in(real[:count], root)
 
 
-def pages(files: Iterable[Path], root: Path) -> list[Page]:
+def pages_in(files: Iterable[Path], root: Path) -> list[Page]:
     return [Page.of(file, root) for file in files if file.stat().st_size]
 
 
-def folder_of_package(name: str, work: Path) -> Path:
-    """Return the folder of a Debian documentation package, unpacked if not installed.
+def files_of_package(name: str, work: Path) -> tuple[Path, list[Path]]:
+    """Return a folder and the HTML files of a Debian package that are below it.
 
-    `apt-get download` needs no rights and installs nothing on the machine.
+    A package that is not installed is unpacked below `work`: `apt-get download` needs
+    no rights and changes nothing on the machine.
     """
     listed = subprocess.run(["dpkg", "-L", name], capture_output=True, text=True)
-    root = Path("/")
     if listed.returncode:
         subprocess.run(["apt-get", "download", name], cwd=work, check=True)
         (package,) = work.glob("*.deb")
         root = work / "package"
         subprocess.run(["dpkg-deb", "-x", package, root], check=True)
-        return root / "usr/share/doc"
-    html = [line for line in listed.stdout.split("\n") if line.endswith(".html")]
-    if not html:
+        return root, list(root.rglob("*.html"))
+    files = [Path(line) for line in listed.stdout.split("\n") if line[-5:] == ".html"]
+    if not files:
         raise SystemExit(f"the package {name!r} has no .html files")
-    return root / os.path.commonpath(html)
+    return Path(os.path.commonpath(files)), files
 
 
-def copy_of(list_file: Path, root: Path, count: int | None) -> list[Page]:
+def copy_of(list_file: Path, root: Path, count: int) -> list[Page]:
     """Copy the pages of a list below `root`, in the order of the list.
 
     A page keeps its path; with more than one host, its host is the first folder. Left
@@ -155,7 +155,7 @@ def copy_of(list_file: Path, root: Path, count: int | None) -> list[Page]:
         copied = list(dict.fromkeys(filter(None, threads.map(copy, files))))
     if len(copied) < len(urls):
         print(f"{len(urls) - len(copied)} of {len(urls)} pages of the list left out")
-    return pages(copied, root)
+    return pages_in(copied, root)
 
 
 class Nginx:
