@@ -89,7 +89,9 @@ def run(command: list[str], limit_s: float) -> dict[str, object]:
     watcher = Watcher(limit_s)
     watcher.start()
     began_s = time.perf_counter()
-    first = os.posix_spawnp(command[0], command, os.environ)
+    # Ctrl-C is for the command; this one stays to reap whatever it leaves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    first = os.posix_spawnp(command[0], command, os.environ, setsigdef=[signal.SIGINT])
     result: dict[str, object] = {}
     all_cpu_s, largest_bytes = 0.0, 0
     while True:
@@ -97,6 +99,7 @@ def run(command: list[str], limit_s: float) -> dict[str, object]:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:  # nobody is left
             break
+        assert ended is not None  # it is, with WNOHANG only
         if ended.si_pid == first:
             result["took_s"] = time.perf_counter() - began_s
             result["parent_cpu_s"] = own_cpu_s(first)
@@ -116,7 +119,6 @@ def run(command: list[str], limit_s: float) -> dict[str, object]:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets it and ends
     result_file, limit_s, *command = sys.argv[1:]
     result = run(command, float(limit_s))
     Path(result_file).write_text(json.dumps(result))
