@@ -17,6 +17,14 @@ from typing import NamedTuple
 from served import Nginx, Page
 
 HERE = Path(__file__).parent
+# Its own limits, 1 and 5 MB, would leave large pages unread.
+LINKCHECKER = """\
+[checking]
+maxrequestspersecond=1000000
+maxfilesizedownload=1000000000
+maxfilesizeparse=1000000000
+recursionlevel=1
+"""
 LIST, OUT = "urls.txt", "out.txt"
 
 
@@ -154,9 +162,7 @@ def linkchecker_command(task: Task) -> list[str]:
     Only what ends in "?given" is fetched: the links of the pages do not.
     """
     task.write_list(lambda page: "?given")
-    (task.folder / "linkcheckerrc").write_text(
-        "[checking]\nmaxrequestspersecond=1000000\nrecursionlevel=1\n"
-    )
+    (task.folder / "linkcheckerrc").write_text(LINKCHECKER)
     program = str(task.venv / "bin/linkchecker")
     how = ["-f", "linkcheckerrc", "--no-robots", "--no-status", "--no-warnings"]
     only_given = ["--ignore-url", r"^(?!.*\?given$)"]
