@@ -15,6 +15,7 @@ then weighs on both. docs/explanation/performance.md says what is measured, and 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import platform
@@ -138,6 +139,13 @@ def install(folder: Path) -> None:
     subprocess.run([*pip, *PACKAGES], check=True)
 
 
+def versions(folder: Path) -> dict[str, str]:
+    """Return which of the peers an environment has, and which version of each."""
+    places = [str(place) for place in folder.glob("lib/python*/site-packages")]
+    found = importlib.metadata.distributions(path=places)
+    return {each.name: each.version for each in found if each.name in PACKAGES}
+
+
 def rows_of(options: argparse.Namespace, pages: list[served.Page]) -> list[Row]:
     rows = []
     for tool in TOOLS:
@@ -252,7 +260,7 @@ def race(
                 print(last_lines(folder / "err.txt"), file=sys.stderr)
             if round_number or done.fault:
                 runs.append(done)
-            if round_number:
+            if round_number and not done.fault:
                 rate = f"{done.pages_per_s:8.0f} pages/s"
                 speed = f"machine: {done.speed:.1f} million additions/s"
                 print(f"{round_number}  {row.name:18}{rate}  {speed}")
@@ -304,6 +312,7 @@ def table(rows: list[Row], runs: list[Run]) -> list[str]:
 def write_json(file: Path, options: argparse.Namespace, runs: list[Run]) -> None:
     said = {
         "python": platform.python_version(),
+        "peers": versions(options.peers_venv),
         "cpus": os.cpu_count(),
         "rounds": options.rounds,
         "per_host": options.per_host,
@@ -337,6 +346,10 @@ def main(arguments: list[str] | None = None) -> int:
         size = sum(page.size for page in pages)
         a_hrefs = sum(page.a_hrefs for page in pages)
         print(f"{len(pages):,} pages, {size / MB:.1f} MB, {a_hrefs:,} <a href>")
+        print(
+            *(f"{each[0]} {each[1]}" for each in versions(options.peers_venv).items()),
+            sep=", ",
+        )
         with served.nginx(root, work) as nginx:
             runs = race(rows, options, nginx, work)
     print("", *table(rows, runs), sep="\n")
