@@ -19,12 +19,14 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import venv
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -238,9 +240,8 @@ def run(task: Task, row: Row, round_number: int, limit_s: float) -> Run:
 
 def race(
     rows: list[Row], options: argparse.Namespace, nginx: served.Nginx, work: Path
-) -> list[Run]:
+) -> Iterator[Run]:
     """Run every row once on a few pages, not counted, then each round in turn."""
-    runs: list[Run] = []
     for round_number in range(options.rounds + 1):
         for row in rows:
             pages = row.pages if round_number else row.pages[:PROBE_PAGES]
@@ -259,13 +260,13 @@ def race(
                 print(f"{row.name}, round {round_number}: {done.fault}")
                 print(last_lines(folder / "err.txt"), file=sys.stderr)
             if round_number or done.fault:
-                runs.append(done)
+                yield done
             if round_number and not done.fault:
                 rate = f"{done.pages_per_s:8.0f} pages/s"
                 speed = f"machine: {done.speed:.1f} million additions/s"
                 print(f"{round_number}  {row.name:18}{rate}  {speed}")
             sys.stdout.flush()
-    return runs
+            shutil.rmtree(folder)  # rows of all pages' links are large
 
 
 def last_lines(file: Path) -> str:
@@ -350,11 +351,18 @@ def main(arguments: list[str] | None = None) -> int:
             *(f"{each[0]} {each[1]}" for each in versions(options.peers_venv).items()),
             sep=", ",
         )
+        runs: list[Run] = []
+        interrupted = False
         with served.nginx(root, work) as nginx:
-            runs = race(rows, options, nginx, work)
+            try:
+                runs.extend(race(rows, options, nginx, work))
+            except KeyboardInterrupt:
+                interrupted = True
     print("", *table(rows, runs), sep="\n")
     if options.json:
         write_json(options.json, options, runs)
+    if interrupted:
+        return 130
     return 1 if any(run.fault for run in runs) else 0
 
 
