@@ -347,10 +347,8 @@ def main(arguments: list[str] | None = None) -> int:
         size = sum(page.size for page in pages)
         a_hrefs = sum(page.a_hrefs for page in pages)
         print(f"{len(pages):,} pages, {size / MB:.1f} MB, {a_hrefs:,} <a href>")
-        print(
-            *(f"{each[0]} {each[1]}" for each in versions(options.peers_venv).items()),
-            sep=", ",
-        )
+        for name, version in versions(options.peers_venv).items():
+            print(name, version)
         runs: list[Run] = []
         interrupted = False
         with served.nginx(root, work) as nginx:
