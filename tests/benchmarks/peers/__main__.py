@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -200,15 +201,20 @@ def run(task: Task, row: Row, round_number: int, limit_s: float) -> Run:
         (task.folder / OUT).open("w") as out,
         (task.folder / "err.txt").open("w") as err,
     ):
-        subprocess.run(
+        measuring = subprocess.Popen(
             [*measure, *command],
             stdin=given,
             stdout=out,
             stderr=err,
             cwd=task.folder,
             env=env,
-            check=True,
         )
+        try:
+            measuring.wait()
+        except KeyboardInterrupt:
+            measuring.terminate()
+            measuring.wait()
+            raise
     nginx_s = cpu_s(task.nginx.worker) - nginx_s
     result = json.loads(result_file.read_text())
     seen = task.nginx.seen(task.pages)
@@ -337,6 +343,7 @@ def pages_of(options: argparse.Namespace, work: Path) -> tuple[Path, list[served
 
 def main(arguments: list[str] | None = None) -> int:
     options = options_of(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     if options.install:
         install(options.peers_venv)
     with tempfile.TemporaryDirectory(prefix="peers-") as work_name:

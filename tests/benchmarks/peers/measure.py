@@ -29,7 +29,7 @@ from pathlib import Path
 
 import psutil
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 SAMPLE_EVERY_S = 0.05
 SAMPLES_PER_LISTING = 5  # listing processes costs more than reading their memory
@@ -87,6 +87,9 @@ def run(command: list[str], limit_s: float) -> dict[str, object]:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     watcher = Watcher(limit_s)
+    # Whoever ends the race, or this one, ends the command too.
+    signal.signal(signal.SIGTERM, lambda *_: setattr(watcher, "ends_s", 0.0))
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     watcher.start()
     began_s = time.perf_counter()
     # Ctrl-C is for the command; this one stays to reap whatever it leaves.
