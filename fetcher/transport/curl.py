@@ -28,7 +28,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from ..models import Certificate, Failure, Kind, Timings
 from .budget import BodyBudget
 from .certificates import KnownCertificates, certificate_from
-from .exchange import Exchange, Transfer, read_head
+from .exchange import Exchange, Transfer, head_ended, read_head
 from .failures import failure_of_curl
 
 __all__ = ["Question", "Route", "fetch"]
@@ -37,6 +37,9 @@ IDLE_MAX = 512
 FREE_BODY_BYTES = 256 * 1024
 SHARED_BODY_BYTES = 48 * 1024 * 1024
 RECEIVE_BUFFER_BYTES = 256 * 1024
+SMALL_CHUNK_BYTES = 4096  # smaller ones are joined as they come
+SMALL_CHUNKS_A_LOOK = 1024  # between two looks at the clock
+REDIRECT_BODY_MAX_BYTES = 8192  # of a redirect, to keep its connection
 
 # Options that pycurl has no names for, from curl.h.
 QUICK_EXIT = 322  # CURLOPT_QUICK_EXIT
@@ -145,7 +148,8 @@ class Handle:
         self._is_tls = route.origin.startswith("https:")
         self._curl = curl = _new_curl(route, state.share)
         self._lines: list[bytes] = []
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
+        self._small_chunks = 0
         self._received_bytes = 0
         self._allowed_bytes = -1
         self._took_budget = False
@@ -156,7 +160,7 @@ class Handle:
         self._encodings: str | None = None
         self._ip: str | None = None
         self._version: str | None = None
-        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self._read_line)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
 
     def perform(self, question: Question, exchange: Exchange) -> Transfer:
@@ -205,11 +209,56 @@ class Handle:
             self._curl.setopt(pycurl.POSTFIELDS, question.body)
         self._curl.setopt(pycurl.CUSTOMREQUEST, question.method)
 
+    def _read_line(self, line: bytes) -> int | None:
+        self._lines.append(line)
+        if line == b"\r\n" and self._leaves_body():
+            self._is_redirect = True
+            return -1
+        return None
+
+    def _leaves_body(self) -> bool:
+        """Return whether to end a redirect after its head.
+
+        The few bytes that redirects usually carry are read, so that the connection
+        is kept. Not what is packed, long or of unknown length: it may be endless, a
+        bomb, or never come.
+        """
+        status = self._lines[0][9:12]
+        if status == b"200" or _status(self._lines) not in REDIRECTS:
+            return False
+        _, headers = read_head(self._lines)
+        if "location" not in headers:
+            return False
+        if "content-encoding" in headers:
+            return True
+        length = headers.get("content-length", "")
+        return not length.isdigit() or int(length[:9]) > REDIRECT_BODY_MAX_BYTES
+
     def _write(self, chunk: bytes) -> int | None:
         self._received_bytes += len(chunk)
         if self._received_bytes > self._allowed_bytes:
             return self._write_past_allowance(chunk)
+        if len(chunk) < SMALL_CHUNK_BYTES and self._chunks:
+            return self._write_small(chunk)
         self._chunks.append(chunk)
+        return None
+
+    def _write_small(self, chunk: bytes) -> int | None:
+        """Join a small chunk to the last; end a transfer that is late.
+
+        A body that comes byte by byte would cost fifty times its size as objects, and
+        libcurl may take a second of such chunks before it looks at the clock.
+        """
+        last = self._chunks[-1]
+        if isinstance(last, bytearray):
+            last += chunk
+        else:
+            self._chunks.append(bytearray(chunk))
+        self._small_chunks += 1
+        late = self._small_chunks % SMALL_CHUNKS_A_LOOK == 0
+        if late and self._exchange.left_s() <= 0:
+            self._stop = _late(self._exchange)
+            return -1
         return None
 
     def _write_past_allowance(self, chunk: bytes) -> int | None:
@@ -220,9 +269,6 @@ class Handle:
         """
         cap = self._exchange.max_bytes
         if self._allowed_bytes < 0:
-            if self._skips_body(len(chunk)):
-                self._is_redirect = True
-                return -1
             self._allowed_bytes = min(cap, FREE_BODY_BYTES)
         if self._received_bytes > cap:
             self._chunks.append(chunk[: len(chunk) - (self._received_bytes - cap)])
@@ -240,21 +286,6 @@ class Handle:
         self._chunks.append(chunk)
         return None
 
-    def _skips_body(self, first_bytes: int) -> bool:
-        """Return whether to leave the body of a redirect unread.
-
-        The usual few bytes come together with the head, whole: then the connection
-        is kept. All else is not waited for: it may be endless, or a bomb.
-        """
-        if b" 200" in self._lines[0] or _status(self._lines) not in REDIRECTS:
-            return False
-        _, headers = read_head(self._lines)
-        if "location" not in headers:
-            return False
-        if "content-encoding" in headers:
-            return True
-        return headers.get("content-length") != str(first_bytes)
-
     def _read(self, failed: tuple[int, str] | None) -> Transfer:
         getinfo = self._curl.getinfo
         transfer = Transfer()
@@ -266,10 +297,14 @@ class Handle:
             transfer.failure = self._failure(*failed)
         if self._lines:
             transfer.status = getinfo(pycurl.RESPONSE_CODE) or None
+            if transfer.failure is not None and (transfer.status or 0) < 200:
+                transfer.status = None  # of an interim answer, and nothing after it
+            elif failed is None and not head_ended(self._lines):
+                transfer.failure = Failure(Kind.RESET, "the head was cut short")
+                self.is_reusable = False
         if transfer.status is not None:
             transfer.reason, transfer.headers = read_head(self._lines)
-            chunks = self._chunks
-            transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            transfer.body = b"".join(self._chunks)
             transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
             transfer.http_version = self._version
         transfer.ip = self._ip
@@ -284,6 +319,7 @@ class Handle:
                 return None
             if self._stop is not None:
                 return self._stop
+            message = "the body cannot be unpacked as its Content-Encoding says"
         self.is_reusable = False
         getinfo = self._curl.getinfo
         # A kept connection is no new one, but something was sent on it.
@@ -338,6 +374,7 @@ class Handle:
             self._took_budget = False
         self._lines.clear()
         self._chunks = []
+        self._small_chunks = 0
         self._received_bytes = 0
         self._allowed_bytes = -1
         self._stop = None

@@ -162,7 +162,8 @@ def compare_tls(url: str, pages: int, rounds: int, cacert: str | None) -> None:
         costs[kind] = statistics.median(taken)
     print(f"a page on a kept TLS connection  {costs['kept']:.3f} ms")
     print(f"a new connection, full handshake {costs['new'] - costs['kept']:+.3f} ms")
-    print(f"a new connection, resumed        {costs['resumed'] - costs['kept']:+.3f} ms")
+    resumed_ms = costs["resumed"] - costs["kept"]
+    print(f"a new connection, resumed        {resumed_ms:+.3f} ms")
 
 
 def main() -> None:
