@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -50,3 +51,14 @@ def test_a_full_worker_may_take_more_of_what_prefers_it():
 def test_extra_slots_are_a_number():
     with pytest.raises(ValueError, match="extra_slots"):
         Pool(1, extra_slots=-1)
+
+
+def test_a_burst_of_tasks_that_wait_has_a_slot_for_each():
+    """Not one after the other, where a new slot finds its first task waiting."""
+    with Pool(1, slots=24) as pool:
+        began_s = time.monotonic()
+        for _ in range(3):
+            calls = [pool.apply_async(hold_on, (0.5,)) for _ in range(24)]
+            for call in calls:
+                call.get()
+        assert time.monotonic() - began_s < 3

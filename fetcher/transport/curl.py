@@ -37,6 +37,7 @@ IDLE_MAX = 512
 FREE_BODY_BYTES = 256 * 1024
 SHARED_BODY_BYTES = 48 * 1024 * 1024
 RECEIVE_BUFFER_BYTES = 256 * 1024
+CUT_BODY_KEPT_BYTES = 1_000_000  # enough to see what it was
 SMALL_CHUNK_BYTES = 4096  # smaller ones are joined as they come
 SMALL_CHUNKS_A_LOOK = 1024  # between two looks at the clock
 REDIRECT_BODY_MAX_BYTES = 8192  # of a redirect, to keep its connection
@@ -272,6 +273,7 @@ class Handle:
             self._allowed_bytes = min(cap, FREE_BODY_BYTES)
         if self._received_bytes > cap:
             self._chunks.append(chunk[: len(chunk) - (self._received_bytes - cap)])
+            self._chunks = [_first_bytes(self._chunks, CUT_BODY_KEPT_BYTES)]
             text = f"the body is larger than {cap} bytes"
             self._stop = Failure(Kind.TOO_LARGE, text)
             return -1
@@ -382,6 +384,13 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self.route.origin}>"
+
+
+def _first_bytes(chunks: Iterable[bytes | bytearray], limit_bytes: int) -> bytes:
+    first = bytearray()
+    for chunk in chunks:
+        first += chunk[: limit_bytes - len(first)]
+    return bytes(first)
 
 
 def _status(lines: list[bytes]) -> int:
