@@ -528,7 +528,10 @@ class Certificates:
 def make_certificates(
     directory: Path, addresses: Sequence[str] = ("127.0.0.1",)
 ) -> Certificates:
-    """Return contexts whose certificates are for localhost and these addresses."""
+    """Return contexts whose certificates are for localhost and these addresses.
+
+    The directory then holds root.pem, good.pem (with its key) and others.
+    """
     root_key, root = _certificate("test root", is_root=True)
     other_key, other = _certificate("other root", is_root=True)
     middle_key, middle = _certificate(
@@ -540,7 +543,7 @@ def make_certificates(
     def context(name: str, **how: object) -> ssl.SSLContext:
         how = {"issuer": (root_key, root), "addresses": addresses, **how}
         key, certificate = _certificate(name, **how)  # type: ignore[arg-type]
-        return _context(directory, key, certificate)
+        return _context(directory / f"{name}.pem", key, certificate)
 
     return Certificates(
         root=str(root_file),
@@ -600,9 +603,8 @@ def _certificate(
 
 
 def _context(
-    directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+    path: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
 ) -> ssl.SSLContext:
-    path = directory / f"{certificate.serial_number}.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
