@@ -725,8 +725,46 @@ def test_idle_handles_are_lent_last_in_first_out_and_bounded():
     assert len(idle) == 1
 
 
+def test_a_handle_without_connection_serves_the_next_route_of_its_family():
+    closed = []
+    idle = IdleHandles(1, closed.append, spares=1)
+    old, new = FakeHandle(Route("https://a")), FakeHandle(Route("https://b"))
+    idle.give(old)
+    idle.give(new)
+    assert idle.take(Route("https://c", verify=False)) is None
+    assert idle.take(Route("http://c")) is None
+    assert idle.take(Route("https://c")) is old
+    assert old.route == Route("https://c")
+    assert idle.take(Route("https://c")) is None
+    idle.give_up(old)
+    idle.give_up(new)
+    assert closed == [new]
+    assert repr(idle) == "<IdleHandles 1/1, 1 routes>"
+
+
+def test_a_failed_connection_does_not_cost_the_roots(certificates):
+    """The handle goes on with another server, and the certificates are its own."""
+    from fetcher.transport import curl
+
+    settings = Settings(cacert=certificates.root, timeout_s=4.6)
+    good = serve(answer(), tls=certificates.good)
+    bad = serve(answer(), tls=certificates.expired)
+    with good as server, bad as expired:
+        refused = get_url(expired.url, settings)
+        spares = list(curl._state.idle._spares)
+        page = get_url(server.url, settings)
+    assert refused.failure.kind is Kind.TLS_EXPIRED
+    assert page.state is State.OK
+    assert page.certificate.verified
+    assert page.certificate.subject != refused.certificate.subject
+    assert len(spares) == len(curl._state.idle._spares) + 1
+
+
 class FakeHandle:
     def __init__(self, route):
+        self.route = route
+
+    def serve(self, route):
         self.route = route
 
 

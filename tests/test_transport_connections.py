@@ -61,4 +61,4 @@ def test_a_burst_of_tasks_that_wait_has_a_slot_for_each():
             calls = [pool.apply_async(hold_on, (0.5,)) for _ in range(24)]
             for call in calls:
                 call.get()
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 8  # 1.5 s, or 12 one by one
