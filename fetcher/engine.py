@@ -210,6 +210,7 @@ class _Run:
         self._report = Report(started_at=datetime.now(UTC))
         self._interrupts = _Interrupts()
         self._flights: dict[int, Request] = {}
+        self._lanes = _Lanes()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -257,7 +258,12 @@ class _Run:
             return None
         import_module("fetcher.facts")  # while the fork server reads its modules
         slots = -(-self._concurrency // processes)
-        return Pool(processes, slots=slots, preload=PRELOADED)
+        return Pool(
+            processes,
+            slots=slots,
+            extra_slots=self._concurrency - slots,
+            preload=PRELOADED,
+        )
 
     def _loop(self) -> None:
         while (wait_s := self._send_due()) is not None:
@@ -315,7 +321,7 @@ class _Run:
         self._flights[id(request)] = request
         self._submit(
             (request.url, request.attempt, self._job, time.monotonic()),
-            request.origin,
+            self._lanes.take(request),
             partial(self._arrived, request),
             partial(self._lost, request),
         )
@@ -366,6 +372,7 @@ class _Run:
             raise outcome
         final = self._frontier.done(page, request, time.monotonic())
         del self._flights[id(request)]
+        self._lanes.give_back(request)
         if final:
             self._conclude(page)
 
@@ -430,6 +437,36 @@ class _Run:
         )
 
 
+class _Lanes:
+    """Numbers the requests that are under way to one origin, the lowest free first.
+
+    (origin, number) is what a request prefers: the pool gives each such lane to one
+    worker. So a lane needs one connection, and an origin no more of them than it ever
+    had requests at a time, however many workers there are.
+    """
+
+    def __init__(self) -> None:
+        self._busy: dict[str, set[int]] = {}
+        self._taken: dict[int, int] = {}
+
+    def take(self, request: Request) -> tuple[str, int]:
+        """Return the lane in which to send a request."""
+        busy = self._busy.setdefault(request.origin, set())
+        lane = 0
+        while lane in busy:
+            lane += 1
+        busy.add(lane)
+        self._taken[id(request)] = lane
+        return request.origin, lane
+
+    def give_back(self, request: Request) -> None:
+        """Free the lane of a request that was answered."""
+        busy = self._busy[request.origin]
+        busy.discard(self._taken.pop(id(request)))
+        if not busy:
+            del self._busy[request.origin]
+
+
 class _Interrupts:
     """Lets Ctrl-C in only where a run can take it without losing a page.
 
@@ -483,7 +520,7 @@ def _submitter(
 ) -> Callable[
     [
         tuple[object, ...],
-        str,
+        tuple[str, int],
         Callable[[object], object],
         Callable[[BaseException], object],
     ],
@@ -500,12 +537,12 @@ def _submitter(
 
     def submit(
         args: tuple[object, ...],
-        origin: str,
+        lane: tuple[str, int],
         callback: Callable[[object], object],
         error_callback: Callable[[BaseException], object],
     ) -> object:
         if takes_prefer:
-            hints["prefer"] = origin
+            hints["prefer"] = lane
         return pool.apply_async(
             fetch,
             args,

@@ -42,7 +42,7 @@ class Page:
         final_url: the URL that gave the answer, after redirects; WHATWG form.
         status: the HTTP status, None where there was no answer.
         headers: header fields of the answer.
-        content: decoded bytes of the body; cut at `max_bytes` when `too_large`.
+        content: decoded bytes of the body; when `too_large` the first 1 MB, or fewer.
         encoding: the charset label of the Content-Type field, None without one.
         wire_bytes: bytes of the body as they came, before decoding.
         hops: each redirect that was followed, in order.

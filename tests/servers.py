@@ -19,8 +19,9 @@ import socket
 import ssl
 import struct
 import threading
+import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -419,12 +420,86 @@ def endless_head(peer: Peer) -> None:
         peer.send(block)
 
 
+def endless(head: bytes, block: bytes) -> Behaviour:
+    """Send a head and then the same bytes for ever, as fast as they are taken."""
+
+    def behave(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(head)
+        while not peer.server.stopping.is_set():
+            peer.send(block)
+
+    return behave
+
+
+def then_stall(content: bytes) -> Behaviour:
+    """Send these bytes for a request, then nothing more."""
+
+    def behave(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(content)
+        peer.pause(SOCKET_LIMIT_S)
+
+    return behave
+
+
+def then_reset(content: bytes) -> Behaviour:
+    """Send these bytes for a request, then an RST."""
+
+    def behave(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(content)
+        peer.pause(0.05)  # so that they are read before
+        peer.reset()
+
+    return behave
+
+
+def then_drip(content: bytes, drops: bytes, every_s: float = 0.05) -> Behaviour:
+    """Send these bytes for a request, then others one at a time."""
+
+    def behave(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(content)
+        peer.drip(drops, every_s)
+
+    return behave
+
+
+# Packed zeros: what 100 MB of them come to, a thousand times smaller or more.
+
+
+BOMB_BLOCK = b"\0" * 1_000_000
+
+
+def _deflated_zeros(window_bits: int, blocks: int = 100) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, window_bits)
+    packed = b"".join(packer.compress(BOMB_BLOCK) for _ in range(blocks))
+    return packed + packer.flush()
+
+
+# 100 MB of zeros in Brotli, made by Google's encoder at quality 11.
+BROTLI_ZEROS = base64.b64decode(
+    "z///f/gnAOKxQCD3/p/////wTwDEYQGA7v0/////4Z8AiMMiAN37f/7//8M/ARCHBQC69//8//+HfwIg"
+    "DgsAdO//8x+8Hv8EQBwWAOhi1wM="
+)
+
+
+def bomb(encoding: str) -> bytes:
+    """Return 100 MB of zeros packed as "gzip", "deflate", "raw deflate" or "br".
+
+    "gzip, gzip" is packed twice: the 100 KB of the first come to 1 KB.
+    """
+    if encoding == "br":
+        return BROTLI_ZEROS
+    if encoding == "gzip, gzip":
+        return gzip.compress(_deflated_zeros(31))
+    return _deflated_zeros({"gzip": 31, "deflate": 15, "raw deflate": -15}[encoding])
+
+
 def gzip_bomb(size_bytes: int = 200_000_000) -> Behaviour:
     """Send zeros that are a thousand times larger once unpacked."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    block = b"\0" * 1_000_000
-    packed = b"".join(packer.compress(block) for _ in range(size_bytes // len(block)))
-    packed += packer.flush()
+    packed = _deflated_zeros(31, size_bytes // len(BOMB_BLOCK))
     return answer(packed, "200 OK", "Content-Encoding: gzip")
 
 
@@ -446,18 +521,29 @@ class Certificates:
     other_host: ssl.SSLContext
     self_signed: ssl.SSLContext
     unknown_root: ssl.SSLContext
+    missing_intermediate: ssl.SSLContext
+    old_version: ssl.SSLContext
 
 
-def make_certificates(directory: Path) -> Certificates:
+def make_certificates(
+    directory: Path, addresses: Sequence[str] = ("127.0.0.1",)
+) -> Certificates:
+    """Return contexts whose certificates are for localhost and these addresses.
+
+    The directory then holds root.pem, good.pem (with its key) and others.
+    """
     root_key, root = _certificate("test root", is_root=True)
     other_key, other = _certificate("other root", is_root=True)
+    middle_key, middle = _certificate(
+        "intermediate", issuer=(root_key, root), is_root=True
+    )
     root_file = directory / "root.pem"
     root_file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
 
     def context(name: str, **how: object) -> ssl.SSLContext:
-        issuer = how.pop("issuer", (root_key, root))
-        key, certificate = _certificate(name, issuer=issuer, **how)  # type: ignore[arg-type]
-        return _context(directory, key, certificate)
+        how = {"issuer": (root_key, root), "addresses": addresses, **how}
+        key, certificate = _certificate(name, **how)  # type: ignore[arg-type]
+        return _context(directory / f"{name}.pem", key, certificate)
 
     return Certificates(
         root=str(root_file),
@@ -467,7 +553,19 @@ def make_certificates(directory: Path) -> Certificates:
         other_host=context("other", names=["other.example"], addresses=[]),
         self_signed=context("self", issuer=None),
         unknown_root=context("unknown", issuer=(other_key, other)),
+        missing_intermediate=context("leaf", issuer=(middle_key, middle)),
+        old_version=_old_version(context("old")),
     )
+
+
+def _old_version(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a context speak TLS 1.1 and no newer (RFC 8996 forbids it)."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
 
 
 def _certificate(
@@ -478,7 +576,7 @@ def _certificate(
     begins_in_days: int = -1,
     ends_in_days: int = 30,
     names: list[str] | None = None,
-    addresses: list[str] | None = None,
+    addresses: Sequence[str] = (),
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -496,9 +594,8 @@ def _certificate(
     )
     if not is_root:
         hosts = ["localhost"] if names is None else names
-        ips = ["127.0.0.1"] if addresses is None else addresses
         alternatives: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
-        alternatives += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
+        alternatives += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in addresses]
         builder = builder.add_extension(
             x509.SubjectAlternativeName(alternatives), critical=False
         )
@@ -506,9 +603,8 @@ def _certificate(
 
 
 def _context(
-    directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+    path: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
 ) -> ssl.SSLContext:
-    path = directory / f"{certificate.serial_number}.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

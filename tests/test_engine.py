@@ -459,7 +459,7 @@ def test_the_hints_of_our_pool_are_given(site):
     [task] = pool.tasks
     assert task.resend
     assert task.deadline_s == 35
-    assert task.prefer == site.url.rstrip("/")
+    assert task.prefer == (site.url.rstrip("/"), 0)
 
 
 @pytest.mark.slow

@@ -303,94 +303,7 @@ def test_cookies_set_on_a_redirect_are_sent_where_they_belong():
     assert other.fields("cookie") == [None, None]
 
 
-# Servers that misbehave: (behaviour, kind, whether it may take the whole deadline)
-
-HOSTILE = {
-    "drip in head": (servers.drip_head(), Kind.TIMEOUT, True),
-    "drip in body": (servers.drip_body(), Kind.TIMEOUT, True),
-    "stall at once": (servers.stall_at_once, Kind.TIMEOUT, True),
-    "stall before head": (servers.stall_before_head, Kind.TIMEOUT, True),
-    "stall in body": (servers.stall_in_body, Kind.TIMEOUT, True),
-    "close at once": (servers.close_at_once, Kind.RESET, False),
-    "reset before head": (servers.reset_before_head, Kind.RESET, False),
-    "reset in body": (servers.reset_in_body, Kind.RESET, False),
-    "short body": (raw(message(b"abc", length=10)), Kind.RESET, False),
-    "truncated chunk": (
-        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc"),
-        Kind.RESET,
-        False,
-    ),
-    "bad chunk": (
-        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"),
-        Kind.PROTOCOL,
-        False,
-    ),
-    "negative length": (raw(message(b"abc", length=-1)), Kind.PROTOCOL, False),
-    "two lengths": (
-        raw(message(b"abc", "200 OK", "Content-Length: 2")),
-        Kind.PROTOCOL,
-        False,
-    ),
-    "garbage": (raw(b"\x00\xff\x13garbage\r\n\r\n" * 10), Kind.PROTOCOL, False),
-    "HTTP/0.9": (raw(b"<p>no head at all"), Kind.PROTOCOL, False),
-    "NUL in the head": (
-        raw(b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n"),
-        Kind.PROTOCOL,
-        False,
-    ),
-    "endless head": (servers.endless_head, Kind.PROTOCOL, False),
-    "5,000 fields": (
-        raw(message(b"", "200 OK", *["X: y"] * 5001)),
-        Kind.PROTOCOL,
-        False,
-    ),
-    "not gzip": (
-        answer(b"plain", "200 OK", "Content-Encoding: gzip"),
-        Kind.BAD_ENCODING,
-        False,
-    ),
-    "unknown encoding": (
-        answer(b"plain", "200 OK", "Content-Encoding: rot13"),
-        Kind.BAD_ENCODING,
-        False,
-    ),
-    "200 encodings": (
-        answer(b"plain", "200 OK", "Content-Encoding: " + "gzip, " * 199 + "gzip"),
-        Kind.BAD_ENCODING,
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_answer_is_a_failure_in_time(case):
-    behaviour, kind, takes_all = case
-    with serve(behaviour) as server:
-        began_s = time.monotonic()
-        page = get_url(server.url, QUICK)
-        took_s = time.monotonic() - began_s
-    assert page.state is State.FAILED
-    assert page.failure.kind is kind, page.reason
-    assert page.failure.message.isprintable()
-    assert took_s < QUICK.timeout_s + MARGIN_S
-    assert (took_s > QUICK.timeout_s - 0.1) == takes_all
-    assert page.timings.total_s == pytest.approx(took_s, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "content"),
-    [
-        (raw(message(b"abcdef", length=3)), b"abc"),
-        (raw(b"HTTP/1.1 204 No Content\r\n\r\nbody"), b""),
-        (raw(b"HTTP/1.1 200 \x1b[31m\r\nContent-Length: 2\r\n\r\nok"), b"ok"),
-        (raw(b"HTTP/1.0 200 OK\r\n\r\nuntil the end"), b"until the end"),
-    ],
-    ids=["long body", "204 with a body", "escape in the reason", "HTTP/1.0"],
-)
-def test_an_odd_answer_is_an_answer(behaviour, content):
-    with serve(behaviour) as server:
-        page = get_url(server.url, PATIENT)
-    assert (page.state, page.content) == (State.OK, content)
+# Bodies and their cap; what servers do beyond it is in test_transport_hostile
 
 
 @pytest.mark.parametrize(
@@ -812,8 +725,46 @@ def test_idle_handles_are_lent_last_in_first_out_and_bounded():
     assert len(idle) == 1
 
 
+def test_a_handle_without_connection_serves_the_next_route_of_its_family():
+    closed = []
+    idle = IdleHandles(1, closed.append, spares=1)
+    old, new = FakeHandle(Route("https://a")), FakeHandle(Route("https://b"))
+    idle.give(old)
+    idle.give(new)
+    assert idle.take(Route("https://c", verify=False)) is None
+    assert idle.take(Route("http://c")) is None
+    assert idle.take(Route("https://c")) is old
+    assert old.route == Route("https://c")
+    assert idle.take(Route("https://c")) is None
+    idle.give_up(old)
+    idle.give_up(new)
+    assert closed == [new]
+    assert repr(idle) == "<IdleHandles 1/1, 1 routes>"
+
+
+def test_a_failed_connection_does_not_cost_the_roots(certificates):
+    """The handle goes on with another server, and the certificates are its own."""
+    from fetcher.transport import curl
+
+    settings = Settings(cacert=certificates.root, timeout_s=4.6)
+    good = serve(answer(), tls=certificates.good)
+    bad = serve(answer(), tls=certificates.expired)
+    with good as server, bad as expired:
+        refused = get_url(expired.url, settings)
+        spares = list(curl._state.idle._spares)
+        page = get_url(server.url, settings)
+    assert refused.failure.kind is Kind.TLS_EXPIRED
+    assert page.state is State.OK
+    assert page.certificate.verified
+    assert page.certificate.subject != refused.certificate.subject
+    assert len(spares) == len(curl._state.idle._spares) + 1
+
+
 class FakeHandle:
     def __init__(self, route):
+        self.route = route
+
+    def serve(self, route):
         self.route = route
 
 

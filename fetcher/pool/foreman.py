@@ -247,12 +247,14 @@ class Foreman:
         slots: int,
         max_tasks: int | None,
         loads: Loads = pickle.loads,
+        extra_slots: int = 0,
     ) -> None:
         self.calls: dict[int, Call] = {}  # those that wait for an answer
         self.workers: list[_Worker] = []
         self._launch = launch
         self._size = size
         self._slots = slots
+        self._extra_slots = extra_slots
         self._max_tasks = max_tasks
         self._loads = loads
         self._scratch = bytearray(SCRATCH_BYTES)
@@ -486,13 +488,22 @@ class Foreman:
             return self._next_free()
         served = self._served
         worker = served.get(prefer)
-        if worker is not None and worker.room > 0:
+        if worker is not None and (worker.room > 0 or self._has_extra(worker)):
             served.move_to_end(prefer)
             return worker
         worker = served[prefer] = self._next_free()
         if len(served) > _PREFERENCES_KEPT:
             served.popitem(last=False)
         return worker
+
+    def _has_extra(self, worker: _Worker) -> bool:
+        """Return whether a full worker may take one more task that prefers it."""
+        return (
+            len(worker.held) < self._slots + self._extra_slots
+            and worker.state is _State.READY
+            and not worker.reserved
+            and self._max_tasks is None
+        )
 
     def _next_free(self) -> _Worker:
         worker = self._free[0]  # _has_room() has seen to it

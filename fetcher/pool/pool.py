@@ -65,6 +65,8 @@ class Pool:
             workers come from a server process that has not imported `__main__`, and
             functions of `__main__` travel by value.
         slots: tasks that one worker runs at a time, each in a thread.
+        extra_slots: further tasks that a worker may run at a time if they prefer it;
+            without, a worker that is full sends them to another.
         loads: reads results and exceptions (from a memoryview), instead of pickle.
         preload: modules that the server imports once, so that workers start warm.
     """
@@ -78,6 +80,7 @@ class Pool:
         context: BaseContext | None = None,
         *,
         slots: int = 1,
+        extra_slots: int = 0,
         loads: Loads = pickle.loads,
         preload: Iterable[str] = (),
     ) -> None:
@@ -94,12 +97,14 @@ class Pool:
             raise TypeError("initializer must be a callable")
         if not isinstance(slots, int) or slots < 1:
             raise ValueError(f"slots must be a positive int, got {slots!r}")
+        if not isinstance(extra_slots, int) or extra_slots < 0:
+            raise ValueError(f"extra_slots must be an int from 0, got {extra_slots!r}")
         if not callable(loads):
             raise TypeError(f"loads must be a callable, got {loads!r}")
 
         launcher = Launcher(
             context=context,
-            slots=slots,
+            slots=slots + extra_slots,
             initializer=initializer,
             initargs=tuple(initargs),
             preload=tuple(preload),
@@ -107,7 +112,7 @@ class Pool:
         self._by_value = context is None
         self._capacity = processes * slots
         self._foreman = Foreman(
-            launcher.launch, processes, slots, maxtasksperchild, loads
+            launcher.launch, processes, slots, maxtasksperchild, loads, extra_slots
         )
         self._cache: dict[int, Call] = self._foreman.calls
         self._feeder = _Feeder(self._foreman)
@@ -186,7 +191,7 @@ class Pool:
             callback: called with what it returned.
             error_callback: called with what it raised, or what went wrong.
             prefer: a key; the worker that was given this key last gets the task if it
-                has a free slot, else any worker.
+                has a free slot, or an extra one; else any worker.
             resend: the task may be run again if its worker dies. After two workers in
                 a row have died of it, it fails with `WorkerLost`.
             deadline_s: seconds after which the worker that runs it is killed and

@@ -114,6 +114,7 @@ class _Worker:
                 # Without the lock: a thread that has finished a short task goes on
                 # with the next of the same delivery, and wakes nobody.
                 kind, task_id, payload = inbox.popleft()
+                idle.discard(slot)  # a new thread that need not wait after all
             except IndexError:
                 idle.add(slot)
                 found = self._await_task()

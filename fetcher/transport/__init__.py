@@ -34,7 +34,7 @@ from .. import urls
 from ..models import Failure, Headers, Hop, Kind, Request, Settings
 from ..page import Page
 from .adapter import CurlAdapter, CurlResponse
-from .curl import REDIRECTS
+from .curl import CUT_BODY_KEPT_BYTES, REDIRECTS
 from .exchange import Exchange, Transfer
 from .failures import clean, failure_of_requests
 from .sessions import USER_AGENT, Client, Credentials, client_for
@@ -220,9 +220,11 @@ def _read_foreign_body(
     try:
         for chunk in _foreign_chunks(response):
             body += chunk
+            transfer.wire_bytes = len(body)
             if len(body) > exchange.max_bytes:
                 text = f"the body is larger than {exchange.max_bytes} bytes"
                 transfer.failure = Failure(Kind.TOO_LARGE, text)
+                del body[CUT_BODY_KEPT_BYTES:]
                 break
             if exchange.left_s() <= 0:
                 text = f"no whole answer within {exchange.timeout_s:g} seconds"
@@ -231,7 +233,6 @@ def _read_foreign_body(
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         transfer.failure = failure_of_requests(error)
     transfer.body = bytes(body[: exchange.max_bytes])
-    transfer.wire_bytes = len(body)
 
 
 def _foreign_chunks(response: requests.Response) -> Iterator[bytes]:

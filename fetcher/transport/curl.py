@@ -28,15 +28,20 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from ..models import Certificate, Failure, Kind, Timings
 from .budget import BodyBudget
 from .certificates import KnownCertificates, certificate_from
-from .exchange import Exchange, Transfer, read_head
+from .exchange import Exchange, Transfer, head_ended, read_head
 from .failures import failure_of_curl
 
 __all__ = ["Question", "Route", "fetch"]
 
 IDLE_MAX = 512
+SPARE_MAX = 64  # handles for TLS that have read their roots, for the next route
 FREE_BODY_BYTES = 256 * 1024
 SHARED_BODY_BYTES = 48 * 1024 * 1024
 RECEIVE_BUFFER_BYTES = 256 * 1024
+CUT_BODY_KEPT_BYTES = 1_000_000  # enough to see what it was
+SMALL_CHUNK_BYTES = 4096  # smaller ones are joined as they come
+SMALL_CHUNKS_A_LOOK = 1024  # between two looks at the clock
+REDIRECT_BODY_MAX_BYTES = 8192  # of a redirect, to keep its connection
 
 # Options that pycurl has no names for, from curl.h.
 QUICK_EXIT = 322  # CURLOPT_QUICK_EXIT
@@ -79,6 +84,8 @@ def fetch(route: Route, question: Question, exchange: Exchange) -> Transfer:
         transfer.certificate = _certificate(route, transfer, exchange, state)
     if handle.is_reusable and state is _state:
         state.idle.give(handle)
+    elif handle.has_usual_options and state is _state:
+        state.idle.give_up(handle)
     else:
         handle.close()
     exchange.add(transfer)
@@ -141,11 +148,13 @@ class Handle:
     def __init__(self, route: Route, state: _State) -> None:
         self.route = route
         self.is_reusable = True
+        self.has_usual_options = True
         self._state = state
         self._is_tls = route.origin.startswith("https:")
         self._curl = curl = _new_curl(route, state.share)
         self._lines: list[bytes] = []
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
+        self._small_chunks = 0
         self._received_bytes = 0
         self._allowed_bytes = -1
         self._took_budget = False
@@ -156,7 +165,7 @@ class Handle:
         self._encodings: str | None = None
         self._ip: str | None = None
         self._version: str | None = None
-        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self._read_line)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
 
     def perform(self, question: Question, exchange: Exchange) -> Transfer:
@@ -174,6 +183,16 @@ class Handle:
         transfer = self._read(failed)
         self._clear()
         return transfer
+
+    def serve(self, route: Route) -> None:
+        """Go over to another route of the same family.
+
+        libcurl keeps the roots that a handle has read, which in one file of 140 take
+        7 ms of CPU, and closes the connection when it makes the next.
+        """
+        self.route = route
+        self.is_reusable = True
+        self._ip = self._version = None
 
     def close(self) -> None:
         """End the connection."""
@@ -197,7 +216,8 @@ class Handle:
             self._prepare_other_method(question)
 
     def _prepare_other_method(self, question: Question) -> None:
-        self.is_reusable = False  # rather than undoing each of these options
+        # Rather than undoing each of these options.
+        self.is_reusable = self.has_usual_options = False
         if question.method == "HEAD":
             self._curl.setopt(pycurl.NOBODY, 1)
             return
@@ -205,11 +225,56 @@ class Handle:
             self._curl.setopt(pycurl.POSTFIELDS, question.body)
         self._curl.setopt(pycurl.CUSTOMREQUEST, question.method)
 
+    def _read_line(self, line: bytes) -> int | None:
+        self._lines.append(line)
+        if line == b"\r\n" and self._leaves_body():
+            self._is_redirect = True
+            return -1
+        return None
+
+    def _leaves_body(self) -> bool:
+        """Return whether to end a redirect after its head.
+
+        The few bytes that redirects usually carry are read, so that the connection
+        is kept. Not what is packed, long or of unknown length: it may be endless, a
+        bomb, or never come.
+        """
+        status = self._lines[0][9:12]
+        if status == b"200" or _status(self._lines) not in REDIRECTS:
+            return False
+        _, headers = read_head(self._lines)
+        if "location" not in headers:
+            return False
+        if "content-encoding" in headers:
+            return True
+        length = headers.get("content-length", "")
+        return not length.isdigit() or int(length[:9]) > REDIRECT_BODY_MAX_BYTES
+
     def _write(self, chunk: bytes) -> int | None:
         self._received_bytes += len(chunk)
         if self._received_bytes > self._allowed_bytes:
             return self._write_past_allowance(chunk)
+        if len(chunk) < SMALL_CHUNK_BYTES and self._chunks:
+            return self._write_small(chunk)
         self._chunks.append(chunk)
+        return None
+
+    def _write_small(self, chunk: bytes) -> int | None:
+        """Join a small chunk to the last; end a transfer that is late.
+
+        A body that comes byte by byte would cost fifty times its size as objects, and
+        libcurl may take a second of such chunks before it looks at the clock.
+        """
+        last = self._chunks[-1]
+        if isinstance(last, bytearray):
+            last += chunk
+        else:
+            self._chunks.append(bytearray(chunk))
+        self._small_chunks += 1
+        late = self._small_chunks % SMALL_CHUNKS_A_LOOK == 0
+        if late and self._exchange.left_s() <= 0:
+            self._stop = _late(self._exchange)
+            return -1
         return None
 
     def _write_past_allowance(self, chunk: bytes) -> int | None:
@@ -220,12 +285,10 @@ class Handle:
         """
         cap = self._exchange.max_bytes
         if self._allowed_bytes < 0:
-            if self._skips_body(len(chunk)):
-                self._is_redirect = True
-                return -1
             self._allowed_bytes = min(cap, FREE_BODY_BYTES)
         if self._received_bytes > cap:
             self._chunks.append(chunk[: len(chunk) - (self._received_bytes - cap)])
+            self._chunks = [_first_bytes(self._chunks, CUT_BODY_KEPT_BYTES)]
             text = f"the body is larger than {cap} bytes"
             self._stop = Failure(Kind.TOO_LARGE, text)
             return -1
@@ -240,21 +303,6 @@ class Handle:
         self._chunks.append(chunk)
         return None
 
-    def _skips_body(self, first_bytes: int) -> bool:
-        """Return whether to leave the body of a redirect unread.
-
-        The usual few bytes come together with the head, whole: then the connection
-        is kept. All else is not waited for: it may be endless, or a bomb.
-        """
-        if b" 200" in self._lines[0] or _status(self._lines) not in REDIRECTS:
-            return False
-        _, headers = read_head(self._lines)
-        if "location" not in headers:
-            return False
-        if "content-encoding" in headers:
-            return True
-        return headers.get("content-length") != str(first_bytes)
-
     def _read(self, failed: tuple[int, str] | None) -> Transfer:
         getinfo = self._curl.getinfo
         transfer = Transfer()
@@ -266,10 +314,14 @@ class Handle:
             transfer.failure = self._failure(*failed)
         if self._lines:
             transfer.status = getinfo(pycurl.RESPONSE_CODE) or None
+            if transfer.failure is not None and (transfer.status or 0) < 200:
+                transfer.status = None  # of an interim answer, and nothing after it
+            elif failed is None and not head_ended(self._lines):
+                transfer.failure = Failure(Kind.RESET, "the head was cut short")
+                self.is_reusable = False
         if transfer.status is not None:
             transfer.reason, transfer.headers = read_head(self._lines)
-            chunks = self._chunks
-            transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            transfer.body = b"".join(self._chunks)
             transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
             transfer.http_version = self._version
         transfer.ip = self._ip
@@ -284,6 +336,7 @@ class Handle:
                 return None
             if self._stop is not None:
                 return self._stop
+            message = "the body cannot be unpacked as its Content-Encoding says"
         self.is_reusable = False
         getinfo = self._curl.getinfo
         # A kept connection is no new one, but something was sent on it.
@@ -338,6 +391,7 @@ class Handle:
             self._took_budget = False
         self._lines.clear()
         self._chunks = []
+        self._small_chunks = 0
         self._received_bytes = 0
         self._allowed_bytes = -1
         self._stop = None
@@ -345,6 +399,13 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self.route.origin}>"
+
+
+def _first_bytes(chunks: Iterable[bytes | bytearray], limit_bytes: int) -> bytes:
+    first = bytearray()
+    for chunk in chunks:
+        first += chunk[: limit_bytes - len(first)]
+    return bytes(first)
 
 
 def _status(lines: list[bytes]) -> int:
@@ -435,12 +496,30 @@ def _default_roots() -> str:
     return DEFAULT_CA_BUNDLE_PATH
 
 
-class IdleHandles:
-    """Handles that nobody uses, by route; the last one given is the first taken."""
+def _family(route: Route) -> Route | None:
+    """Return what routes have in common whose handles differ in no option.
 
-    def __init__(self, limit: int, close: Callable[[Handle], None]) -> None:
+    None without TLS, where a new handle costs next to nothing.
+    """
+    if not route.origin.startswith("https:"):
+        return None
+    return route._replace(origin="https:")
+
+
+class IdleHandles:
+    """Handles that nobody uses, by route; the last one given is the first taken.
+
+    Past the limit the oldest becomes a spare, as one does whose connection failed:
+    it serves the next route of its family that has none.
+    """
+
+    def __init__(
+        self, limit: int, close: Callable[[Handle], None], spares: int = 0
+    ) -> None:
         self.limit = limit
         self._close = close
+        self._spare_limit = spares
+        self._spares: list[Handle] = []
         self._lock = Lock()
         self._by_route: dict[Route, list[Handle]] = {}
         self._oldest_first: OrderedDict[Handle, None] = OrderedDict()
@@ -450,7 +529,7 @@ class IdleHandles:
         with self._lock:
             handles = self._by_route.get(route)
             if not handles:
-                return None
+                return self._take_spare(route) if self._spares else None
             handle = handles.pop()
             if not handles:
                 del self._by_route[route]
@@ -464,7 +543,25 @@ class IdleHandles:
             self._oldest_first[handle] = None
             surplus = self._surplus()
         for one in surplus:
-            self._close(one)
+            self.give_up(one)
+
+    def give_up(self, handle: Handle) -> None:
+        """Keep a handle without its connection, for another route, or close it."""
+        if _family(handle.route) is not None:
+            with self._lock:
+                if len(self._spares) < self._spare_limit:
+                    self._spares.append(handle)
+                    return
+        self._close(handle)
+
+    def _take_spare(self, route: Route) -> Handle | None:
+        family = _family(route)
+        for at, handle in enumerate(self._spares):
+            if _family(handle.route) == family:
+                del self._spares[at]
+                handle.serve(route)
+                return handle
+        return None
 
     def _surplus(self) -> Iterable[Handle]:
         surplus = []
@@ -492,7 +589,7 @@ class _State:
         self.share = pycurl.CurlShare()
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
-        self.idle = IdleHandles(_idle_max(), Handle.close)
+        self.idle = IdleHandles(_idle_max(), Handle.close, SPARE_MAX)
         self.budget = BodyBudget(SHARED_BODY_BYTES)
         self.certificates = KnownCertificates()
 

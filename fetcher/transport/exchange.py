@@ -16,7 +16,7 @@ from urllib3.util import Timeout
 
 from ..models import Certificate, Failure, Headers, Timings
 
-__all__ = ["Exchange", "Transfer", "read_head"]
+__all__ = ["Exchange", "Transfer", "head_ended", "read_head"]
 
 DEFAULT_MAX_BYTES = 10_000_000
 NO_TIMINGS = Timings()
@@ -116,6 +116,19 @@ def read_head(lines: list[bytes]) -> tuple[str, Headers]:
         else:
             fields.append(_field(line))
     return reason, Headers(fields)
+
+
+def head_ended(lines: list[bytes]) -> bool:
+    """Return whether a blank line came after the last status line.
+
+    libcurl takes a head that the server's FIN cuts short for a whole one.
+    """
+    for line in reversed(lines):
+        if line in _BLANK:
+            return True
+        if line.startswith(b"HTTP/"):
+            return False
+    return False
 
 
 _BLANK = (b"\r\n", b"\n")
