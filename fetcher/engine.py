@@ -218,6 +218,7 @@ class _Run:
         self._room = threading.Event()
         self._ended = False
         self._stopping = False
+        self._unsent: list[Request] = []  # what a soft end has still to conclude
         self._read_count = 0
         self._told_s = 0.0
         self._began_s = time.monotonic()
@@ -392,12 +393,14 @@ class _Run:
 
     def _end_softly(self) -> None:
         self._stopping = True
-        for request in self._frontier.drain():
+        self._unsent = self._frontier.drain()
+        while self._unsent:
+            request = self._unsent.pop()
             self._conclude(_cancelled_page(request, "the run was stopped before it"))
 
     def _save_what_came(self) -> None:
         """Give every URL that was read its Page, when the run was cut short."""
-        waiting = self._frontier.drain()
+        waiting = [*self._unsent, *self._frontier.drain()]
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
             page = _as_page(request, outcome)

@@ -286,6 +286,26 @@ def test_stop_ends_softly(site):
 
 
 @pytest.mark.slow
+def test_a_callback_that_raises_while_a_run_is_stopped_loses_no_page(site):
+    """Every URL that was read has its page, whatever happens on the way out."""
+    stop = threading.Event()
+    seen = 0
+
+    def on_page(page):
+        nonlocal seen
+        seen += 1
+        stop.set()
+        if page.failure is not None:
+            raise LookupError("mine")
+
+    with pytest.raises(LookupError) as caught:
+        crawl(urls_of(site, 500), on_page, stop=stop, **LOCAL)
+    report = caught.value.report
+    assert seen < 500
+    assert report.total + report.unread == 500
+
+
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_came(tmp_path):
     """Ctrl-C: KeyboardInterrupt with the partial report, files whole, in time."""
     program = textwrap.dedent(
