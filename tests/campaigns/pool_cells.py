@@ -325,7 +325,7 @@ def kill_storm_without_resend(scene: Scene) -> str:
     return storm(scene, pool, calls, 0.03)
 
 
-@cell("maxtasksperchild, a backlog and kills", "all answered")
+@cell("maxtasksperchild, a backlog and kills", *STORMY)
 def replaced_and_killed(scene: Scene) -> str:
     pool = scene.make(3, maxtasksperchild=5)
     options = scene.options(resend=True)
@@ -619,7 +619,7 @@ def leftovers() -> dict[str, object]:
     gc.collect()
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "children": len(children),
     }

@@ -168,7 +168,7 @@ def said(found: dict) -> str:
 
 
 def table(runs: list[dict]) -> str:
-    """Return the runs, one a line, then the cells of the last whole run, as Markdown."""
+    """Return the runs, one a line, then the cells of the last whole one."""
     lines = ["| run | cells | failed | seconds |", "|---|---:|---:|---:|"]
     for number, run in enumerate(runs, 1):
         ours = [f for f in run["found"] if f["method"] != "standard"]
