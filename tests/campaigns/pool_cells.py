@@ -516,6 +516,7 @@ import multiprocessing, os, signal, sys, time
 from fetcher.pool import Pool
 from tests import pool_tasks as tasks
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background
 if __name__ == "__main__":
     method, busy = sys.argv[1], sys.argv[2] == "busy"
     if method == "standard":
