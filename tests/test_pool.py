@@ -32,7 +32,7 @@ from fetcher.pool import (
     start,
     warm_up,
 )
-from fetcher.pool.foreman import Loss, after_loss
+from fetcher.pool.task import Loss, after_loss
 from fetcher.pool.wire import (
     ERROR,
     RESULT,
