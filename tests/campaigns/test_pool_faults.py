@@ -8,8 +8,8 @@ from .pool_cells import CELLS
 from .pool_faults import LIMIT_S, METHODS, run_cell
 
 OURS = METHODS[:-1]
-# Faults that lie in the worker's start; the others have their rows in test_pool.py.
-PLAIN = ("initializer: SIGSTOP, deadline", "sending 50 MB: SIGKILL")
+# The way of running them, too, is tested; most have a row of their own in test_pool.py.
+PLAIN = ("idle: sys.exit", "sending 50 MB: SIGKILL")
 
 
 @pytest.mark.slow
