@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 PARENT = os.getpid()
+SLOW_IMPORT_S = 1.0  # what importing tests.pool_slow_import takes
 
 
 def square(x):
@@ -48,6 +49,14 @@ def fail(message):
 
 def payload(size):
     return b"x" * size
+
+
+def made_of(kind, length):
+    return kind(b"0123456789" * (length // 10) + b"x" * (length % 10))
+
+
+def is_imported(module):
+    return module in sys.modules
 
 
 def length(thing):

@@ -29,14 +29,29 @@ from fetcher.pool import (
     RemoteTraceback,
     TaskExited,
     WorkerLost,
+    start,
+    warm_up,
 )
-from fetcher.pool.foreman import Loss, after_loss
-from fetcher.pool.wire import ERROR, RESULT, TOO_LARGE, FrameReader, frame
+from fetcher.pool.task import Loss, after_loss
+from fetcher.pool.wire import (
+    ERROR,
+    RESULT,
+    TOO_LARGE,
+    FrameReader,
+    dumps_pieces,
+    frame,
+)
 
 from . import pool_tasks as tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ["default", "fork", "forkserver", "spawn"]
+# For what does not depend on how a worker starts; the whole table, under each of them,
+# is tests/campaigns/pool_faults.py.
+FEW_METHODS = [
+    "default",
+    *(pytest.param(method, marks=pytest.mark.campaign) for method in METHODS[1:]),
+]
 GONE_S = 1  # what has no answer by then gets none; ours takes a few milliseconds
 WAIT_S = 20  # far more than anything here takes; a hang ends there
 
@@ -87,26 +102,31 @@ def pool(make):
     return make(2)
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=FEW_METHODS)
 def make_each(request):
-    """Ours under every start method, and nothing left behind after the test."""
-    maker = make_ours(request.param)
+    """Ours as it is by default, in the campaign under every start method."""
+    yield from _leaving_nothing(make_ours(request.param))
+
+
+@pytest.fixture(params=METHODS)
+def make_all(request):
+    """Ours under every start method, always."""
+    yield from _leaving_nothing(make_ours(request.param))
+
+
+@pytest.fixture
+def make_one():
+    """Ours as it is by default."""
+    yield from _leaving_nothing(Pool)
+
+
+def _leaving_nothing(maker):
+    """Hand out the maker; nothing may be left behind after the test."""
     with maker(1) as warm:  # the servers that stay are started here
         warm.apply(tasks.pid)
     warm.join()
     before = leftovers()
     yield from _making(maker)
-    assert_nothing_left(before)
-
-
-@pytest.fixture
-def make_one():
-    """Ours as it is by default, and nothing left behind after the test."""
-    with Pool(1) as warm:
-        warm.apply(tasks.pid)
-    warm.join()
-    before = leftovers()
-    yield from _making(Pool)
     assert_nothing_left(before)
 
 
@@ -414,8 +434,8 @@ def test_calls_open_at_terminate_are_answered(maker):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "segfault", "os._exit"])
-def test_the_death_of_a_worker_costs_only_its_own_task(make_each, how):
-    pool = make_each(2)
+def test_the_death_of_a_worker_costs_only_its_own_task(make_all, how):
+    pool = make_all(2)
     neighbour = pool.apply_async(tasks.sleep, (0.2,))
     lost = pool.apply_async(tasks.kill_self, (how,))
     with pytest.raises(WorkerLost, match="while it held this task") as caught:
@@ -516,6 +536,38 @@ def test_an_initializer_that_keeps_failing_fails_the_tasks(make_each, how, capfd
             call.get(WAIT_S)
     cause = {"raise": KeyError, "sys.exit": TaskExited}.get(how, WorkerLost)
     assert isinstance(caught.value.__cause__, cause)
+
+
+@pytest.mark.slow
+def test_a_stuck_initializer_does_not_hold_up_a_task_with_a_deadline(
+    make_one, monkeypatch
+):
+    """`get()` raises; it used to wait for as long as the initializer did."""
+    monkeypatch.setattr("fetcher.pool.foreman._START_GRACE_S", 0.3)
+    pool = make_one(2, tasks.kill_self, ("SIGSTOP",))
+    call = pool.apply_async(tasks.square, (2,), deadline_s=0.2)
+    with pytest.raises(InitializerFailed, match="was not ready after"):
+        call.get(WAIT_S)
+
+
+@pytest.mark.slow
+def test_an_initializer_may_take_its_time_if_nobody_set_a_deadline(
+    make_one, monkeypatch
+):
+    monkeypatch.setattr("fetcher.pool.foreman._START_GRACE_S", 0.1)
+    pool = make_one(1, time.sleep, (0.8,))
+    assert pool.apply_async(tasks.square, (2,)).get(WAIT_S) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [1, 2000, 70_000, 5_000_000])
+@pytest.mark.parametrize("kind", [bytes, bytearray, list])
+def test_results_of_every_size_and_shape_arrive_whole(make_one, kind, length):
+    """Large bytes travel as they are, other things in many pieces."""
+    pool = make_one(1, slots=2)
+    made = pool.apply(tasks.made_of, (kind, length))
+    assert type(made) is kind
+    assert made == tasks.made_of(kind, length)
 
 
 @pytest.mark.slow
@@ -716,6 +768,22 @@ def test_terminate_does_not_wait_for_what_is_unsent_or_unread(make_one):
     assert time.monotonic() - began_s < 3
 
 
+@pytest.mark.slow
+def test_warm_up_starts_the_server_and_does_not_wait():
+    """A pool of the same modules, made later, uses the server that is there."""
+    preload = ("tests.pool_slow_import",)
+    began_s = time.monotonic()
+    warm_up(preload)
+    assert time.monotonic() - began_s < tasks.SLOW_IMPORT_S
+    server = start._server(preload)
+    pid = server._forkserver_pid
+    warm_up(preload)
+    with Pool(1, preload=preload) as pool:
+        assert pool.apply(tasks.is_imported, preload)
+    assert server._forkserver_pid == pid
+    pool.join()
+
+
 def run_program(tmp_path, program, *, stdin=False, **kwds):
     file = tmp_path / "program.py"
     program = textwrap.dedent(program)
@@ -819,9 +887,9 @@ def test_workers_ignore_interrupts(make_one):
 
 
 @pytest.mark.slow
-def test_workers_hold_no_pipe_of_a_sibling(make_each):
+def test_workers_hold_no_pipe_of_a_sibling(make_all):
     """A sibling's end kept open would hide a worker's death, or the parent's."""
-    pool = make_each(3)
+    pool = make_all(3)
     assert still_works(pool)
     sockets = [
         {str(link.readlink()) for link in Path(f"/proc/{w.pid}/fd").iterdir()}
@@ -873,6 +941,30 @@ def test_a_message_too_large_for_memory_is_thrown_away(monkeypatch):
             while True:
                 found += [(kind, n) for kind, n, _ in reader.read()]
     assert found == [(TOO_LARGE, 1), (ERROR, 2)]
+
+
+def test_a_huge_message_is_read_into_memory_that_is_not_cleared_first():
+    ours, theirs = socket.socketpair()
+    payload = os.urandom(5_000_000)
+    sender = threading.Thread(
+        target=theirs.sendall, args=(frame(RESULT, 1, payload) + frame(ERROR, 2, b"y"),)
+    )
+    with ours, theirs:
+        sender.start()
+        reader = FrameReader(ours, bytearray(64))
+        found = []
+        while len(found) < 2:
+            found += [(kind, n, bytes(p)) for kind, n, p in reader.read()]
+        sender.join()
+    assert found == [(RESULT, 1, payload), (ERROR, 2, b"y")]
+
+
+def test_bytes_are_not_copied_before_they_are_sent():
+    """And a bytearray is, because its owner may change it meanwhile."""
+    big = bytes(1_000_000)
+    assert any(piece is big for piece in dumps_pieces(["a", big, 3]))
+    mutable = bytearray(1_000_000)
+    assert {type(piece) for piece in dumps_pieces(mutable)} == {bytes}
 
 
 def test_what_is_no_message_is_refused():

@@ -23,9 +23,9 @@ A task is in exactly one place: in the queue, or held by one worker, or answered
 When a worker dies, what it had sent is read first; then `after_loss` decides for each
 task it held. Tasks are sent to free slots only, so one that is held has been started.
 
-What is left to others: pickling tasks (`wire`), starting processes (`start`), what an
-answer does (`results`). Callbacks do run here. They may block: workers go on with what
-they hold, and no deadline runs meanwhile.
+What is left to others: pickling tasks (`wire`), starting processes (`start`), the
+verdict on a lost task (`task`), what an answer does (`results`). Callbacks do run
+here. They may block: workers go on with what they hold, and no deadline runs meanwhile.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 
 from .errors import (
-    DeadlinePassed,
     InitializerFailed,
     PoolTerminated,
     RemoteTraceback,
@@ -54,6 +53,7 @@ from .errors import (
 )
 from .results import Call, Outcome
 from .start import close_after_fork, keep_after_fork
+from .task import Loss, Task, after_loss, loss_error
 from .wire import (
     HEADER,
     NOT_READY,
@@ -67,7 +67,7 @@ from .wire import (
     unpack_error,
 )
 
-__all__ = ["Foreman", "Loss", "Task", "after_loss"]
+__all__ = ["Foreman"]
 
 log = logging.getLogger(__name__)
 
@@ -83,94 +83,6 @@ _TERMINATE_WAIT_S = 5.0  # terminate() waits so long for a callback to return
 _REST_S = 1.0  # between two series of vain starts
 _START_GRACE_S = 10.0  # for a worker to start, on top of the deadline of who waits
 _FOREVER = float("inf")
-
-
-class Task:
-    """One function call on its way, or one chunk of a map."""
-
-    __slots__ = (
-        "alone",
-        "call",
-        "deadline_s",
-        "expires_s",
-        "id",
-        "index",
-        "kind",
-        "losses",
-        "payload",
-        "prefer",
-        "resend",
-        "unread",
-    )
-
-    def __init__(
-        self,
-        id: int,  # noqa: A002  # what it is
-        kind: int,
-        payload: bytes,
-        call: Call,
-        index: int = 0,
-        prefer: Hashable = None,
-        resend: bool = False,  # positional: made 3,000 times a second
-        deadline_s: float | None = None,
-    ) -> None:
-        self.id = id
-        self.kind = kind
-        self.payload = payload
-        self.call = call
-        self.index = index
-        self.prefer = prefer
-        self.resend = resend
-        self.deadline_s = deadline_s
-        self.expires_s = _FOREVER  # on the foreman's clock, once it is held
-        self.losses = 0  # workers that died with it, in a row
-        self.alone = False  # to be tried in a worker of its own
-        self.unread = 0  # workers that died before they had read it
-
-    def __repr__(self) -> str:
-        return (
-            f"<Task {self.id} bytes={len(self.payload)} losses={self.losses}"
-            f"{' alone' if self.alone else ''}>"
-        )
-
-
-class Loss(enum.Enum):
-    """What becomes of a task whose worker died."""
-
-    RESEND = "resend"
-    RESEND_ALONE = "resend alone"
-    FAIL = "fail"
-
-
-def after_loss(
-    *, resend: bool, losses: int, expired: bool, neighbours: int, blamed_other: bool
-) -> Loss:
-    """Return what becomes of a task that was held by a worker that died.
-
-    In this order:
-    1. Without leave to send it again it fails.
-    2. The worker was killed because another task was late: it is sent again, and
-       this does not count against it.
-    3. It is the suspect (late itself, or the only one held) for the second time in
-       a row: it fails, and is not sent a third time.
-    4. It was lost twice, the last time among others: nobody knows whose fault it
-       was, so it gets a worker to itself.
-    5. Else it is sent again.
-
-    Args:
-        resend: may it be run again at all?
-        losses: workers lost with it in a row, this one included.
-        expired: was this worker killed because this very task was late?
-        neighbours: how many other tasks the worker held.
-        blamed_other: was the worker killed because another task was late?
-    """
-    if not resend:
-        return Loss.FAIL
-    if blamed_other and not expired:
-        return Loss.RESEND
-    if losses >= 2:
-        return Loss.FAIL if expired or neighbours == 0 else Loss.RESEND_ALONE
-    return Loss.RESEND
 
 
 class _State(enum.Enum):
@@ -830,8 +742,14 @@ class Foreman:
                 task.alone = True
                 self._lonely.append(task)
             else:
-                neighbours = len(lost) - 1
-                error = _loss_error(task, worker, exitcode, expired, neighbours)
+                error = loss_error(
+                    task,
+                    pid=worker.process.pid,
+                    exitcode=exitcode,
+                    expired=expired,
+                    neighbours=len(lost) - 1,
+                    blamed_other=blamed_other,
+                )
                 self._fail(task, error)
 
     def _take_unread(self, worker: _Worker) -> list[Task]:
@@ -974,34 +892,3 @@ def _unreadable(error: BaseException, doing: str) -> Exception:
         return TaskExited(f"{type(error).__name__} was raised while {doing}")
     error.add_note(f"raised in the parent, while {doing}")
     return error
-
-
-def _loss_error(
-    task: Task, worker: _Worker, exitcode: int | None, expired: bool, neighbours: int
-) -> WorkerLost:
-    """Return what the call of a lost task fails with, in the user's words."""
-    pid = worker.process.pid
-    others = (
-        f" and {neighbours} other task{'s'[: neighbours > 1]}" if neighbours else ""
-    )
-    again = f"; {task.losses} workers in a row were lost with it" * (task.losses > 1)
-    if expired:
-        return DeadlinePassed(
-            f"the task was not done within {task.deadline_s} s, so worker {pid} "
-            f"that held it was killed{again}",
-            pid=pid,
-            exitcode=exitcode,
-        )
-    if worker.expired:
-        return WorkerLost(
-            f"worker {pid} was killed while it held this task, because another "
-            "task in it was not done within its deadline",
-            pid=pid,
-            exitcode=exitcode,
-        )
-    ending = describe_exit(exitcode)
-    return WorkerLost(
-        f"worker {pid} {ending} while it held this task{others}{again}",
-        pid=pid,
-        exitcode=exitcode,
-    )

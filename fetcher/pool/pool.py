@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from .foreman import Foreman, Loads, Task
+from .foreman import Foreman, Loads
 from .results import (
     AsyncResult,
     Call,
@@ -29,6 +29,7 @@ from .results import (
     MapResult,
 )
 from .start import Launcher
+from .task import Task
 from .wire import TASK, TASK_BY_VALUE, dumps, dumps_by_value, names_main
 
 __all__ = ["Pool"]

@@ -111,7 +111,7 @@ class Launcher:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Block SIGINT: a process that starts now inherits that, and lifts it when ready."""
+    """Block SIGINT; a process that starts now inherits that, and lifts it."""
     # First, because it unblocks SIGINT when it starts its process.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -191,7 +191,7 @@ class _Worker:
         self.send(RESULT, task_id, pickled)
 
     def send(self, kind: int, task_id: int, payload: list[bytes]) -> None:
-        """Send a message (its payload in pieces), or leave it to another thread that will.
+        """Send a message, its payload in pieces, or leave it to a thread that will.
 
         Three cases, in this order:
         1. More tasks wait for this thread, and there are threads to spare: short

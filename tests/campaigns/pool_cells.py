@@ -29,7 +29,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from fetcher.pool import InitializerFailed, Pool, WorkerLost, foreman
+from fetcher.pool import InitializerFailed, Pool, WorkerLost
 from tests import pool_tasks as tasks
 
 FAULTS = ("raise", "sys.exit", "os._exit", "SIGKILL", "segfault")
@@ -42,7 +42,7 @@ PLACES = (
     "pickling the result",
     "sending 50 MB",
 )
-ANSWER_S = 30  # ours takes far less; it counts as a hang
+ANSWER_S = 60  # ours takes far less; it counts as a hang
 STANDARD_S = 2  # what the standard pool has not answered by then it never will
 DEADLINE_S = 0.5
 
@@ -166,7 +166,6 @@ def in_place(scene: Scene, place: str, fault: str) -> str:
     """Commit a fault in a place and return what the call came to."""
     how, _, judged_by = fault.partition(", ")
     options = scene.options(deadline_s=DEADLINE_S) if judged_by == "deadline" else {}
-    foreman._START_GRACE_S = 1.0  # else a stopped initializer has ten seconds
     if place == "initializer":
         file = here("starts")
         pool = scene.make(2, tasks.fault_first_times, (file, how, 2))
@@ -325,7 +324,7 @@ def kill_storm_without_resend(scene: Scene) -> str:
     return storm(scene, pool, calls, 0.03)
 
 
-@cell("maxtasksperchild, a backlog and kills", "all answered")
+@cell("maxtasksperchild, a backlog and kills", *STORMY)
 def replaced_and_killed(scene: Scene) -> str:
     pool = scene.make(3, maxtasksperchild=5)
     options = scene.options(resend=True)
@@ -347,7 +346,6 @@ def always(scene: Scene, how: str) -> str:
 
 @cell("initializer always: SIGSTOP, deadline", "InitializerFailed")
 def initializer_always_stops(scene: Scene) -> str:
-    foreman._START_GRACE_S = 1.0
     pool = scene.make(2, tasks.kill_self, ("SIGSTOP",))
     options = scene.options(deadline_s=DEADLINE_S)
     calls = [pool.apply_async(tasks.square, (n,), **options) for n in range(5)]
@@ -493,7 +491,7 @@ def replaced_beside_threads(scene: Scene) -> str:
     try:
         pool = scene.make(4, maxtasksperchild=1)
         calls = [pool.apply_async(tasks.pid) for _ in range(300)]
-        until_s = time.monotonic() + (ANSWER_S * 4 if scene.ours else 60)
+        until_s = time.monotonic() + (5 * ANSWER_S if scene.ours else 60)
         for call in calls:
             call.wait(max(until_s - time.monotonic(), 0))
     finally:
@@ -503,8 +501,9 @@ def replaced_beside_threads(scene: Scene) -> str:
         for handler in log.handlers:
             handler.stream.close()
         log.handlers.clear()
-    if not all(call.ready() for call in calls):
-        return "no answer"
+    unanswered = sum(not call.ready() for call in calls)
+    if unanswered:
+        return f"no answer to {unanswered}"
     pids = {call.get() for call in calls}
     return "all answered" if len(pids) >= 290 else f"{len(pids)} workers"
 
@@ -516,6 +515,7 @@ import multiprocessing, os, signal, sys, time
 from fetcher.pool import Pool
 from tests import pool_tasks as tasks
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background
 if __name__ == "__main__":
     method, busy = sys.argv[1], sys.argv[2] == "busy"
     if method == "standard":
@@ -619,7 +619,7 @@ def leftovers() -> dict[str, object]:
     gc.collect()
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "children": len(children),
     }
