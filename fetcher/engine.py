@@ -45,10 +45,11 @@ from .frontier import Frontier
 from .models import Failure, Kind, Request, Settings, SettingsOptions
 from .output import Outputs
 from .page import Page
-from .pool import Pool, WorkerLost, warm_up
+from .pool import Pool, WorkerLost
 from .report import Report
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes
+from .warm import PRELOADED, start_reading
 
 __all__ = ["PoolLike", "Progress", "crawl"]
 
@@ -57,7 +58,6 @@ READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has wor
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
 RETRY_DELAY_MAX_S = 60.0
-PRELOADED = ("fetcher.task", "fetcher.transport")  # workers start with these read
 
 Callback = Callable[[Page], object]
 
@@ -157,7 +157,7 @@ def crawl(
     _check("retry_delay_s", retry_delay_s, 0)
     _check("max_pages", max_pages, 1)
     if pool is None:
-        warm_up(PRELOADED)  # its imports take as long as all that is ours
+        start_reading()
     how = _settings(settings)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))

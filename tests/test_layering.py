@@ -22,7 +22,7 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"guard", "urls"},
+    {"guard", "urls", "warm"},
     {"facts", "robots", "sitemaps"},
     {"page"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
