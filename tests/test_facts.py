@@ -373,6 +373,7 @@ def test_a_hostile_page_costs_what_its_size_does(content):
         b'<svg><a href=""></a></svg><base><base href=z><a href=" ">',
         b'<img srcset="1,2 2x"><style>a{background:url(x)}</style>',
         b"<meta http-equiv=refresh content='0;url=/y'><form action=/z></form>",
+        b"<p>x<noscript><a href=/n>n</a><img src=i></noscript>",
         b"",
     ],
 )
@@ -382,4 +383,32 @@ def test_links_are_counted_without_being_made(content):
     assert count == len(extract(content, "http://h/").links)
     whole = pickle.loads(pickle.dumps(extract(content, "http://h/")))
     assert whole.link_count == count
+    words_first = extract(content, "http://h/")
+    assert words_first.word_count >= 0
+    assert words_first.link_count == count
     assert whole == extract(content, "http://h/")
+
+
+TAGS = "a area base link img script iframe object source form button meta style input"
+NAMES = (
+    "href src action formaction cite data poster background longdesc srcset imagesrcset"
+    " xlink:href ping archive style http-equiv content name id"
+)
+VALUES = ["", "x", " ", "  ", "\t", " y", "a b", "a 1x, b 2x", "refresh", "0;url=q"]
+VALUES += ["background:url(x)", "color:red", r"u\72l(x)", "#t"]
+ATTRIBUTES = st.tuples(st.sampled_from(NAMES.split()), st.sampled_from(VALUES))
+ELEMENTS = st.tuples(st.sampled_from(TAGS.split()), st.lists(ATTRIBUTES, max_size=3))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ELEMENTS, min_size=1, max_size=4))
+@pytest.mark.slow
+def test_whatever_attributes_there_are_the_count_is_that_of_the_links(elements):
+    """Counting by attributes and making the Links never disagree."""
+    tags = (
+        f"<{tag} {' '.join(f'{name}={value!r}' for name, value in attributes)}>"
+        for tag, attributes in elements
+    )
+    content = "".join(tags).encode()
+    links = extract(content, "http://h/").links
+    assert extract(content, "http://h/").link_count == len(links)
