@@ -23,7 +23,7 @@ import responses
 from requests.adapters import HTTPAdapter
 
 from fetcher.errors import ConfigError
-from fetcher.models import Headers, Kind, Request, Settings, State
+from fetcher.models import Headers, Kind, Request, Settings, State, Timings
 from fetcher.transport import USER_AGENT, CurlAdapter, get_url
 from fetcher.transport.budget import BodyBudget
 from fetcher.transport.curl import IdleHandles, Route
@@ -336,7 +336,10 @@ def test_a_large_body_comes_whole():
 def test_a_refused_connection():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert get_url(f"http://127.0.0.1:{port}/", QUICK).failure.kind is Kind.REFUSED
+    page = get_url(f"http://127.0.0.1:{port}/", QUICK)
+    assert page.failure.kind is Kind.REFUSED
+    assert page.timings.total_s > 0
+    assert page.timings._replace(total_s=None) == Timings(), "no phase took place"
 
 
 @pytest.mark.parametrize(

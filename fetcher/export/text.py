@@ -205,7 +205,7 @@ class Screen:
 
     def show_verdict_again(self, report: Report) -> None:
         """Say at the end, where a reader of a long report is, that all is not well."""
-        if report.ok or report.total < 2:
+        if report.ok or report.total < 2 or report.interrupted:
             return
         self._print(Text())
         text = f"{report.fell_short:,} of {_pages(report.total)} fell short"

@@ -366,7 +366,8 @@ class Handle:
             if self._is_tls:
                 secured_s = getinfo(pycurl.APPCONNECT_TIME)
                 tls_s = secured_s - connected_s if secured_s > 0 else None
-        if first_s > 0:
+        # libcurl's clock has a first byte also where none came.
+        if first_s > 0 and getinfo(pycurl.HEADER_SIZE) > 0:
             ttfb_s = max(first_s - sent_s, 0.0)
             transfer_s = max(getinfo(pycurl.TOTAL_TIME) - first_s, 0.0)
         return Timings(None, dns_s, connect_s, tls_s, ttfb_s, transfer_s)
