@@ -1,14 +1,14 @@
-"""What the facts of a page cost, step by step: `python facts_speed.py DIR URL [N]`.
+"""What the facts of a page cost, step by step.
 
-DIR holds HTML files (a manual, say), URL is where its top would stand on the web,
-N is how many files are taken, evenly spread (300). Each page's best time of nine
-rounds counts, so that other work on the machine does not.
+    python -m tests.benchmarks.facts_speed DIR [--base URL] [--pages 300]
+
+Each page's best time of nine rounds counts, so that other work on the machine does not.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -42,17 +42,31 @@ def steps_of(content: bytes, url: str, timed: Callable[..., object]) -> None:
     references = [link.url for link in document.links()]
     other = Resolver(outline.base)
     timed("  of links: resolve", lambda: [other[one] for one in references])
-    timed("links", facts._links, document, resolve, anchors.empty_links, len(content))
+    empty, size = anchors.empty_links, len(content)
+    timed("links", lambda: facts._links(document.links(), resolve, empty, size))
     timed("structured data", facts._structured_data, document, outline, anchors)
     timed("images", lambda: tuple(facts._images(outline.images, resolve)))
     words = timed("visible words", facts._visible_words, outline.body)
     timed("text hash", facts._text_hash, words)
 
 
+def all_facts(content: bytes, url: str) -> None:
+    found = facts.extract(content, url)
+    for name in facts.FIELDS:
+        getattr(found, name)
+
+
+def count_links(content: bytes, url: str) -> int:
+    return facts.extract(content, url).link_count
+
+
 def main() -> None:
-    directory, url = Path(sys.argv[1]), sys.argv[2]
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 300
-    pages = pages_of(directory, url, count)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("directory", type=Path, help="a folder of HTML files")
+    parser.add_argument("--base", default="http://site.example/", help="its URL")
+    parser.add_argument("--pages", type=int, default=300, help="evenly spread")
+    asked = parser.parse_args()
+    pages = pages_of(asked.directory, asked.base, asked.pages)
     best: dict[tuple[int, str], float] = defaultdict(lambda: float("inf"))
 
     def measure(page: int, name: str, function: Callable[..., object], *args: object):
@@ -65,7 +79,8 @@ def main() -> None:
     gc.disable()
     for _ in range(ROUNDS):
         for number, (content, page_url) in enumerate(pages):
-            measure(number, "extract, whole", facts.extract, content, page_url)
+            measure(number, "all facts", all_facts, content, page_url)
+            measure(number, "count of links only", count_links, content, page_url)
             steps_of(content, page_url, lambda *call, n=number: measure(n, *call))
         gc.collect()
 
