@@ -478,7 +478,7 @@ def given_of(text: str) -> str | Path:
     """Return an INPUT as crawl() wants it: a URL as text, a list as a Path."""
     from .source import is_url
 
-    return text if text == "-" or is_url(text) else Path(text)
+    return text if is_url(text) else Path(text)
 
 
 def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) -> int:
@@ -578,7 +578,7 @@ def total_of(given: Sequence[str | Path], max_pages: int | None) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
     from .source import count_entries
 
-    if "-" in given:
+    if Path("-") in given:
         return None
     total = sum(1 if isinstance(x, str) else count_entries(x) for x in given)
     return total if max_pages is None else min(total, max_pages)

@@ -50,7 +50,7 @@ class Source:
         self._entries = self._open(given)
         self._ahead: list[Request | Page] = []
         self.exhausted = False
-        self.may_block = not isinstance(given, str | Path | Sized) or given == "-"
+        self.may_block = not self._countable or _reads_stdin(given)
 
     def peek(self, wanted: int) -> int:
         """Read ahead up to `wanted` entries; return how many there are."""
@@ -122,6 +122,12 @@ class Source:
                 yield _placed(Request(url=text))
             except ValueError as error:
                 yield _bad_page(text, f"{place}{error}")
+
+
+def _reads_stdin(given: Given) -> bool:
+    if isinstance(given, str | Path):
+        return str(given) == "-"
+    return isinstance(given, list | tuple) and Path("-") in given
 
 
 def is_url(text: str) -> bool:

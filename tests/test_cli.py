@@ -101,6 +101,8 @@ def test_files_by_their_ending(listed, tmp_path):
 def test_a_list_on_standard_input(site):
     done = fetcher("-", *QUICK, input=f"{site.url}a\n{site.url}b\n")
     assert done.stdout.startswith("2 pages: all ok")
+    done = fetcher(f"{site.url}c", "-", *QUICK, input=f"{site.url}a\n{site.url}b\n")
+    assert done.stdout.startswith("3 pages: all ok"), "beside other inputs too"
 
 
 @pytest.mark.slow
