@@ -34,7 +34,7 @@ else:
 
 __all__ = ["main"]
 
-# Exit codes, DESIGN of the command: docs/reference/exit-codes.md
+# Exit codes: docs/reference/exit-codes.md
 ALL_WELL = 0
 FELL_SHORT = 1
 USAGE = 2

@@ -1,4 +1,4 @@
-"""Imports point one way and every effect has one owner; the map is DESIGN's table.
+"""Imports point one way and every effect has one owner; the map is `ROWS`.
 
 `ROWS` says which module stands where and `OWNERS` who may touch what. `complaints`
 reads one module's source and answers with sentences; nothing is imported for that.
