@@ -58,6 +58,7 @@ READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has wor
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
 RETRY_DELAY_MAX_S = 60.0
+PAGES_TO_LEARN_FROM = 4
 
 Callback = Callable[[Page], object]
 
@@ -211,6 +212,7 @@ class _Run:
         self._interrupts = _Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = _Lanes()
+        self._looks = _Looks()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -321,7 +323,10 @@ class _Run:
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
         self._submit(
-            (request.url, request.attempt, self._job, time.monotonic()),
+            (
+                *(request.url, request.attempt, self._job),
+                *(time.monotonic(), self._looks.wanted),
+            ),
             self._lanes.take(request),
             partial(self._arrived, request),
             partial(self._lost, request),
@@ -389,6 +394,7 @@ class _Run:
     def _save(self, page: Page) -> None:
         self._report.add(page)
         self._outputs.add(page)
+        self._looks.note(page)
         page.release()
 
     def _end_softly(self) -> None:
@@ -438,6 +444,33 @@ class _Run:
                 ended=ended,
             )
         )
+
+
+class _Looks:
+    """Learns which facts this process looks at, so that workers read them.
+
+    What the callback, the report or an output looked at on half of the pages so far is
+    read where the page was downloaded, from the next request on: parsing is most of
+    what a page costs, and there are more workers than parents. All else is still
+    there, read when it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: tuple[str, ...] = ()
+        self._pages = 0
+        self._times: dict[str, int] = {}
+
+    def note(self, page: Page) -> None:
+        """Take note of what was looked at on a page that is done."""
+        read_here = page.facts_read
+        if read_here is None:
+            return
+        self._pages += 1
+        for name in read_here:
+            self._times[name] = times = self._times.get(name, 0) + 1
+            known = name in self.wanted or self._pages < PAGES_TO_LEARN_FROM
+            if not known and times * 2 >= self._pages:
+                self.wanted = (*self.wanted, name)
 
 
 class _Lanes:

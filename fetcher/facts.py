@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import turbohtml
 import turbohtml.detect  # registers the whatwg-* codecs
@@ -23,7 +23,7 @@ from turbohtml import Document, Element, Namespace
 from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
-__all__ = ["Decoded", "decode", "extract"]
+__all__ = ["Decoded", "FactsAhead", "ahead", "decode", "extract"]
 
 LINK_TEXT_MAX_CHARS = 200
 TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
@@ -61,6 +61,9 @@ NOWHERE = (0, -1)  # line 0, column 0: an element that no tag in the source bega
 _new = tuple.__new__  # half the time of Link(...), which is a Python function
 
 
+FactsAhead = tuple[tuple[str, object], ...]  # names of facts and their plain values
+
+
 class Decoded(NamedTuple):
     """A body as text, the WHATWG name of its encoding, and how that was learnt.
 
@@ -93,7 +96,9 @@ def decode(content: bytes, charset: str | None = None) -> Decoded:
     return Decoded(text.removeprefix("\ufeff"), encoding, source)
 
 
-def extract(content: bytes, url: str, charset: str | None = None) -> Facts:
+def extract(
+    content: bytes, url: str, charset: str | None = None, *, known: FactsAhead = ()
+) -> Facts:
     """Return what an HTML page says of itself.
 
     Args:
@@ -101,8 +106,14 @@ def extract(content: bytes, url: str, charset: str | None = None) -> Facts:
         url: where it came from, after redirects; relative links are resolved
             against it, or against the page's `<base>`.
         charset: the label of the Content-Type field, None without one.
+        known: what `ahead` gave for these very bytes, in this or another process.
     """
-    return _ReadFacts(_Reader(content, url, charset))
+    return _ReadFacts(content, url, charset, known)
+
+
+def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
+    """Return the values of these facts in plain values, which cross a pipe quickly."""
+    return tuple((name, _plainly(name, getattr(facts, name))) for name in names)
 
 
 class _ReadFacts(Facts):
@@ -112,16 +123,34 @@ class _ReadFacts(Facts):
     times as long as parsing. What is seen is the same value, whenever one looks.
     """
 
-    __slots__ = ("_reader", "link_count")
+    __slots__ = ("_known", "_reader", "_source", "link_count", "missed")
+    _known: dict[str, object]
+    _reader: _Reader | None
+    _source: tuple[bytes, str, str | None]
+    missed: list[str]  # what had to be read from the page here
 
-    def __init__(self, reader: _Reader) -> None:
-        object.__setattr__(self, "_reader", reader)
+    def __init__(
+        self, content: bytes, url: str, charset: str | None, known: FactsAhead
+    ) -> None:
+        for name, value in (
+            ("_source", (content, url, charset)),
+            ("_reader", None),
+            ("_known", dict(known)),
+            ("missed", []),
+        ):
+            object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> object:  # only for a field not yet read
-        read = getattr(_Reader, f"read_{name}", None)
-        if read is None:
-            raise AttributeError(f"Facts has no {name!r}")
-        value: object = read(self._reader)
+        if name in self._known:
+            value = _as_it_was(name, self._known[name])
+        else:
+            read = getattr(_Reader, f"read_{name}", None)
+            if read is None:
+                raise AttributeError(f"Facts has no {name!r}")
+            if self._reader is None:
+                object.__setattr__(self, "_reader", _Reader(*self._source))
+            value = read(self._reader)
+            self.missed.append(name)
         object.__setattr__(self, name, value)
         return value
 
@@ -141,6 +170,28 @@ FIELDS: Final = tuple(field.name for field in fields(Facts))
 
 def _whole(*values: object) -> Facts:
     return Facts(**dict(zip(FIELDS, values, strict=True)))  # type: ignore[arg-type]
+
+
+# Facts that hold named tuples. Plain ones cross a pipe in a third of the time.
+_TUPLES: Final = {"headings": Heading, "links": Link, "images": Image}
+_TUPLE: Final = {"meta_refresh": MetaRefresh}
+
+
+def _plainly(name: str, value: Any) -> object:
+    if name in _TUPLES:
+        return [tuple(each) for each in value]
+    if name in _TUPLE:
+        return value and tuple(value)
+    return value
+
+
+def _as_it_was(name: str, value: Any) -> object:
+    if name in _TUPLES:
+        kind = _TUPLES[name]
+        return tuple([_new(kind, each) for each in value])
+    if name in _TUPLE:
+        return value and _TUPLE[name](*value)
+    return value
 
 
 class _Reader:

@@ -7,7 +7,7 @@ made when first asked for and kept. This module is the only owner of bs4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ from .models import (
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
+
+    from .facts import FactsAhead
 
 __all__ = ["Page"]
 
@@ -98,6 +100,7 @@ class Page:
         self.worker_pid = worker_pid
         self.accepted = accepted
         self.extract = extract
+        self._facts_ahead: FactsAhead = ()
 
     @property
     def state(self) -> State:
@@ -172,7 +175,25 @@ class Page:
             return None
         from .facts import extract
 
-        return extract(self.content, self.final_url, self.encoding)
+        return extract(
+            self.content, self.final_url, self.encoding, known=self._facts_ahead
+        )
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Read these facts now; they travel with the page and cost nothing later."""
+        if self.facts is not None:
+            from .facts import ahead
+
+            self._facts_ahead = ahead(self.facts, names)
+
+    @property
+    def facts_read(self) -> tuple[str, ...] | None:
+        """The facts for which the page was parsed here; None if none were asked for.
+
+        Empty where all that was asked for had been read ahead.
+        """
+        facts = self.__dict__.get("facts")
+        return None if facts is None else tuple(facts.missed)
 
     def release(self) -> None:
         """Let go of the parsed page; `facts` is read anew if asked for again.
@@ -224,6 +245,7 @@ class Page:
             self.worker_pid,
             self.accepted,
             self.extract,
+            self._facts_ahead,
         )
 
 
@@ -246,8 +268,9 @@ def _from_wire(  # the order of Page.__reduce__
     worker_pid: int | None,
     accepted: bool | None,
     extract: object,
+    facts_ahead: FactsAhead,
 ) -> Page:
-    return Page(
+    page = Page(
         url=url,
         final_url=final_url,
         status=status,
@@ -267,6 +290,8 @@ def _from_wire(  # the order of Page.__reduce__
         accepted=accepted,
         extract=extract,
     )
+    page._facts_ahead = facts_ahead
+    return page
 
 
 def _sign_of_mitigation(status: int, headers: Headers, content: bytes) -> str | None:

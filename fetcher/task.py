@@ -8,6 +8,7 @@ that each worker reads once, so that any pool will do, without an initializer.
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -21,9 +22,27 @@ __all__ = ["Extract", "fetch", "job_bytes"]
 
 Extract = Callable[[Page], object]
 
+# A parsed page weighs ten times its bytes, and keeps this process's other threads from
+# running while it is parsed: larger ones are left to the parent.
+READ_AHEAD_MAX_BYTES = 256 * 1024
+_reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
-def fetch(url: str, attempt: int, job: bytes, submitted_s: float) -> object:
+
+def fetch(
+    url: str,
+    attempt: int,
+    job: bytes,
+    submitted_s: float,
+    facts: tuple[str, ...] = (),
+) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
+
+    Args:
+        url: what to ask for.
+        attempt: which attempt this is, from 1.
+        job: what `job_bytes` gave.
+        submitted_s: when it was handed to the pool, monotonic.
+        facts: names of the facts that the parent will look at, to be read here.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -37,6 +56,10 @@ def fetch(url: str, attempt: int, job: bytes, submitted_s: float) -> object:
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
+    if facts and page.body_bytes <= READ_AHEAD_MAX_BYTES:
+        with _reading:
+            page.read_ahead(facts)
+            page.release()
     return page
 
 

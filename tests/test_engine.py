@@ -226,6 +226,23 @@ def test_extract_runs_in_the_worker_and_travels(site):
 
 
 @pytest.mark.slow
+def test_what_the_callback_looks_at_is_soon_read_by_the_workers(site):
+    """Nobody says which facts: those that half of the pages are asked for."""
+    seen: list[tuple[str, ...] | None] = []
+
+    def look(page):
+        assert page.title == "T"
+        if page.url.endswith("7"):
+            assert page.facts.headings[0].text == "H"
+        seen.append(page.facts_read)
+
+    crawl(urls_of(site, 300), look, **LOCAL)
+    assert seen[0] == ("title",)
+    assert seen[-100:].count(()) >= 85
+    assert ("headings",) in seen[-100:]  # one in ten: read here when looked at
+
+
+@pytest.mark.slow
 def test_a_lambda_may_extract(site):
     pages = []
     crawl(site.url, pages.append, extract=lambda page: os.getpid(), **LOCAL)

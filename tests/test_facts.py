@@ -2,13 +2,14 @@
 
 import pickle
 import random
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetcher.facts import Decoded, decode, extract
+from fetcher.facts import Decoded, ahead, decode, extract
 from fetcher.models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from tests.benchmarks.facts_agree import differences
 
@@ -290,6 +291,27 @@ BUILT_PAGES = [
     b"<ul><li>a<li>b</ul><table><td>c<td>d</table><p style='color:url(x.png)'>e",
     "<meta charset=utf-8><title>ü</title><a href='ä?ö#ü'>ß</a>".encode(),
 ]
+
+
+@pytest.mark.parametrize("content", BUILT_PAGES)
+def test_facts_read_ahead_are_the_same_and_cost_no_parsing(content):
+    """What a worker read crosses the pipe in plain values and comes out as it was."""
+    there = extract(content, URL)
+    names = [field.name for field in fields(Facts)]
+    crossed = pickle.loads(pickle.dumps(ahead(there, [*names, "link_count"])))
+    here = extract(content, URL, known=crossed)
+    assert here == there
+    assert here.link_count == there.link_count
+    assert all(type(link) is Link for link in here.links)
+    assert here.missed == []
+
+
+def test_facts_that_were_not_read_ahead_are_read_when_asked_for():
+    here = extract(PAGE, URL, known=ahead(extract(PAGE, URL), ["title"]))
+    assert here.title == extract(PAGE, URL).title
+    assert here.missed == []
+    assert here.links == extract(PAGE, URL).links
+    assert here.missed == ["links"]
 
 
 @pytest.mark.parametrize("content", BUILT_PAGES)
