@@ -136,6 +136,7 @@ class _Worker:
             slot = self._threads + 1
             self._idle.add(slot)  # it begins by waiting
             try:
+                self._start_sender()  # first: what serves two slots cannot do without
                 threading.Thread(
                     target=self.run, args=(slot,), name=f"pool-slot-{slot}", daemon=True
                 ).start()
@@ -143,6 +144,15 @@ class _Worker:
                 self._idle.discard(slot)
                 return
             self._threads = slot
+
+    def _start_sender(self) -> None:
+        if self._sender is not None:
+            return
+        sender = threading.Thread(
+            target=self._send_late, name="pool-late-sender", daemon=True
+        )
+        sender.start()
+        self._sender = sender
 
     def _await_task(self) -> tuple[int, int, bytes | memoryview] | None:
         """Return the next task, or None if there will be none."""
@@ -211,15 +221,9 @@ class _Worker:
         self._send_outbox()
 
     def _call_sender(self) -> None:
-        if self._sender_called:
-            return
-        if self._sender is None:
-            self._sender = threading.Thread(
-                target=self._send_late, name="pool-late-sender", daemon=True
-            )
-            self._sender.start()
-        self._sender_called = True
-        self._left_behind.release()
+        if not self._sender_called:
+            self._sender_called = True
+            self._left_behind.release()
 
     def _send_late(self) -> None:
         """Send what a burst has left, if it is still there when this thread runs."""
