@@ -276,35 +276,38 @@ class Page:
 
     def __init__(self, content: bytes, url: str, parser: str = "html.parser") -> None:
         self.url = url
-        self._soup = _parse(content, parser)
+        soup = _parse(content, parser)
         self.in_templates = sum(
             len(template.find_all(["a", "img", "link", "script"]))
-            for template in self._soup.find_all("template")
+            for template in soup.find_all("template")
         )
-        for element in self._soup.find_all(_TEXT_ONLY):
+        for element in soup.find_all(_TEXT_ONLY):
             element.clear()
+        self._elements = [each for each in soup.descendants if isinstance(each, Tag)]
 
     @cached_property
     def base(self) -> str:
-        for element in self._soup.find_all("base", href=True):
-            try:
-                found, _ = resolve(self.url, str(element["href"]))
-            except ValueError:
-                return self.url
-            return found if _is_web(found) else self.url
+        for element in self._elements:
+            if element.name == "base" and "href" in element.attrs:
+                try:
+                    found, _ = resolve(self.url, str(element["href"]))
+                except ValueError:
+                    return self.url
+                return found if _is_web(found) else self.url
         return self.url
 
     @cached_property
     def fragments(self) -> frozenset[str]:
-        found = {str(element["id"]) for element in self._soup.find_all(id=True)}
-        for element in self._soup.find_all("a", attrs={"name": True}):
-            found.add(str(element["name"]))
+        found = {str(each.attrs.get("id", "")) for each in self._elements}
+        for element in self._elements:
+            if element.name == "a":
+                found.add(str(element.attrs.get("name", "")))
         return frozenset(found - {""})
 
     @property
     def is_nofollow(self) -> bool:
-        for meta in self._soup.find_all("meta", attrs={"name": True}):
-            if str(meta["name"]).lower() == "robots":
+        for meta in self._elements:
+            if meta.name == "meta" and str(meta.get("name")).lower() == "robots":
                 said = re.split(r"[\s,]+", str(meta.get("content", "")).lower())
                 if "nofollow" in said or "none" in said:
                     return True
@@ -312,7 +315,7 @@ class Page:
 
     def references(self) -> Iterator[Reference]:
         """Return what is written in each attribute that holds a URL."""
-        for element in self._soup.find_all(True):
+        for element in self._elements:
             attributes = element.attrs
             if not attributes and element.name != "style":
                 continue

@@ -40,6 +40,7 @@ from xml.sax.saxutils import escape
 from tests.servers import message, redirect
 
 START_LIMIT_S = 30.0
+STOP_LIMIT_S = 10.0
 PORT_TRIES = 50
 
 Record = TypeVar("Record")
@@ -140,10 +141,13 @@ def in_process(
             server._ended()
     finally:
         ours.close()  # which ends it
-        process.join(5)
+        process.join(STOP_LIMIT_S)
+        code = process.exitcode
         process.kill()
         process.join()
         process.close()
+        if code != 0:
+            raise RuntimeError(f"the server did not end well: exit code {code}")
 
 
 @contextmanager
@@ -184,6 +188,7 @@ def _serve_until_told(
         try:
             pipe.recv()
         except (EOFError, OSError):
+            loop.remove_reader(pipe.fileno())
             loop.stop()
         else:
             pipe.send(site.record())
