@@ -93,6 +93,14 @@ class Disk:
         place = self.origin + found.location + (f"?{query}" if query else "")
         return found._replace(location=place)
 
+    def end(self, url: str) -> tuple[str, int]:
+        """Return where a URL leads after its redirect, and what is answered there."""
+        found = self.answer(url)
+        if found.location is None:
+            return url, found.status
+        # To a folder, which leads no further.
+        return found.location, self.answer(found.location).status
+
     def pages(self) -> Iterator[str]:
         """Return the URL of every HTML file under the root."""
         for path in sorted(self._root.rglob("*")):
@@ -104,7 +112,7 @@ class Disk:
 
     def _look(self, escaped: str) -> Answer:
         path = re.sub("/+", "/", unquote(escaped, errors="surrogateescape"))
-        if "\0" in path or _climbs_out(path):
+        if "\0" in path or _BAD_ESCAPE.search(escaped) or _climbs_out(path):
             return Answer(400)
         file = self._root / path.lstrip("/")
         try:
@@ -122,6 +130,9 @@ class Disk:
             return Answer(403)
         except OSError:
             return Answer(404)
+
+
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def _climbs_out(path: str) -> bool:
@@ -468,13 +479,13 @@ class Reading:
 
     followed:  URLs inside the origin that the walk goes on with, in order
     asked:     each different (URL, fragment or None) inside the origin
-    unread:    what is written but no URL
+    places:    every broken link (not fragment), that is no URL too
     """
 
     url: str
     followed: list[str]
     asked: set[tuple[str, str | None]]
-    unread: set[str]
+    places: list[Place]
     fragments: frozenset[str]
     counts: Counter[str]
 
@@ -520,35 +531,35 @@ def read(disk: Disk, parser: str, url: str) -> Reading:
     counts: Counter[str] = Counter({"in templates": page.in_templates})
     followed: dict[str, None] = {}
     asked: set[tuple[str, str | None]] = set()
-    unread: set[str] = set()
+    places: list[Place] = []
     may_follow = not page.is_nofollow
     counts["pages with nofollow"] += not may_follow
     for target, fragment, reference in page.targets():
         counts["links"] += 1
         if target is None:
-            unread.add(reference.written)
+            places.append(page.place(reference.written, reference))
         elif not _is_web(target):
             counts["other schemes"] += 1
         elif not _is_inside(disk, target):
             counts["external"] += 1
         else:
             asked.add((target, fragment))
+            if disk.end(target)[1] != 200:
+                places.append(page.place(target, reference))
             if reference.followed and may_follow:
                 followed[target] = None
-    return Reading(url, list(followed), asked, unread, page.fragments, counts)
+    return Reading(url, list(followed), asked, places, page.fragments, counts)
 
 
 def find_places(disk: Disk, parser: str, wanted: tuple[str, set[str]]) -> list[Place]:
-    """Return every place on a page that points to one of some broken targets."""
+    """Return every place on a page that points to one of some broken fragments."""
     url, broken = wanted
     page = _page(disk, parser, url)
     found = []
     for target, fragment, reference in page.targets():
-        if target is None:
-            target = reference.written
-        spelled = target if fragment is None else f"{target}#{fragment}"
-        for each in sorted({target, spelled} & broken):
-            found.append(page.place(each, reference))  # noqa: PERF401 - reads better
+        spelled = f"{target}#{fragment}"
+        if fragment is not None and spelled in broken:
+            found.append(page.place(spelled, reference))
     return found
 
 
@@ -585,9 +596,10 @@ class _Walker:
         self._fragments[reading.url] = reading.fragments
         for asked in reading.asked:
             self._linked_from.setdefault(asked, []).append(reading.url)
-        for written in reading.unread:
-            self.walk.broken_links.add((reading.url, written))
-            self.walk.statuses[written] = 0
+        self.walk.places += reading.places
+        for place in reading.places:
+            self.walk.broken_links.add((reading.url, place.target))
+            self.walk.statuses[place.target] = 0
 
     def judge(self) -> None:
         """Decide over everything that was asked for."""
@@ -597,7 +609,6 @@ class _Walker:
             final, status = self._end(target)
             if status != 200:
                 self.walk.statuses[target] = status
-                self.walk.broken_links |= {(page, target) for page in pages}
             elif fragment is None:
                 continue
             elif final not in self._fragments:
@@ -610,9 +621,9 @@ class _Walker:
             counts["unique fragments"] += fragment is not None
             counts["text fragments"] += ":~:" in (fragment or "")
 
-    def broken_by_page(self) -> dict[str, set[str]]:
+    def broken_fragments_by_page(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
-        for page, target in self.walk.broken_links | self.walk.broken_fragments:
+        for page, target in self.walk.broken_fragments:
             found.setdefault(page, set()).add(target)
         return found
 
@@ -621,11 +632,10 @@ class _Walker:
         return final if self._disk.answer(final).is_page else None
 
     def _end(self, url: str) -> tuple[str, int]:
-        found = self._disk.answer(url)
-        if found.location is None:
-            return url, found.status
-        self.walk.redirects[url] = found.location  # a folder; one step, never more
-        return found.location, self._disk.answer(found.location).status
+        final, status = self._disk.end(url)
+        if final != url:
+            self.walk.redirects[url] = final
+        return final, status
 
 
 Map = Callable[[Callable, Sequence], Iterable]  # type: ignore[type-arg]
@@ -663,7 +673,7 @@ def walk(
                 next_urls.update(dict.fromkeys(reading.followed))
             level = walker.level(next_urls, depth)
         walker.judge()
-        wanted = sorted(walker.broken_by_page().items())
+        wanted = sorted(walker.broken_fragments_by_page().items())
         for places in each(partial(find_places, disk, parser), wanted):
             walker.walk.places += places
     served = (disk.answer(url).file for url in walker.walk.depths)

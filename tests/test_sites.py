@@ -437,7 +437,8 @@ def test_a_folder_answers_as_nginx_does(tmp_path: Path):
     assert answer("/without/") == (403, None)
     assert answer("/a%20b.html") == (200, None)
     assert answer("/a%20b.html/") == answer("/none") == (404, None)
-    assert answer("/%2e%2e/etc") == answer("/a%00") == (400, None)
+    for path in ("/%2e%2e/etc", "/a%00", "/50%"):
+        assert answer(path) == (400, None)
     assert answer("/" + "x" * 300) == (404, None)
     assert list(disk.pages()) == [f"{BASE}/a%20b.html", f"{BASE}/with/index.html"]
 
