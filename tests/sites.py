@@ -122,7 +122,10 @@ class Server(Generic[Record]):
 def in_process(
     site: Site[Record], hosts: Sequence[str] = ("127.0.0.1",)
 ) -> Iterator[Server[Record]]:
-    """Serve a site from a process of its own, on one port of each host."""
+    """Serve a site from a process of its own, on one port of each host.
+
+    The process is spawned: a script that calls this needs its `__main__` guard.
+    """
     context = multiprocessing.get_context("spawn")  # whatever threads there are here
     ours, theirs = context.Pipe()
     process = context.Process(
