@@ -11,19 +11,20 @@ pages is wide, and is followed to its last page. A trap shows in other ways:
    where 5,000 topics have 5,000 numbers; a session id multiplies each path.
 4. It is a permutation: the same segments in ever other orders.
 
-What is neither, a tree of ever fresh names that forks at each page, cannot be told from
-a large site; `--max-pages` ends it. Memory is bounded; no I/O, no clock.
+What is none of these, a tree of ever fresh names that forks at each page, cannot be
+told from a large site; `--max-pages` ends it. Memory is bounded; no I/O, no clock.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Generic, NamedTuple, TypeVar
 
 from .errors import ConfigError
-from .urls import strip_session_ids
+from .urls import MAYBE_SESSION_NAMES, strip_session_ids
 
 __all__ = ["LeftOut", "Traps"]
 
@@ -45,13 +46,16 @@ QUERY_WIDTH = 30
 # A product has this many times more URLs than values. A list that can be sorted in
 # four ways, up and down, has eight.
 COMBINATIONS = 10
-# Random values in a query are followed up to this many times the budget.
-RANDOM_VALUES = 10
-RANDOM_MIN_CHARS = 16
-# A parameter that has random values is a session id if it stands on this many URLs that
-# differ otherwise, on each with this many values.
-SESSION_PLACES = 20
+# A parameter with the name of a session id may have this many times the budget of
+# values on one path; a document that is known by a random one is likelier under others.
+NAMED_VALUES = 10
+RANDOM_VALUES = 50
+# Under any name random values are session ids if they stand on this many paths, on each
+# URL that differs otherwise with this many values.
+SESSION_PATHS = 20
 SESSION_VALUES = 5
+NAMED_MIN_CHARS = 6
+RANDOM_MIN_CHARS = 16
 ORDERS_MAX = 6  # three segments have six orders
 EXHAUSTED_SETS = 3
 
@@ -81,8 +85,9 @@ _DATE = re.compile(
 )
 _MONTH_SEGMENT = re.compile(rf"(?<=/){_MONTH}(?=/|\Z)", re.IGNORECASE)
 _DATE_NAME = re.compile(r"year|month|week|date|\bday|calendar|\bcal\b", re.IGNORECASE)
-_RANDOM = re.compile(
-    r"(?=[^a-z]*[a-z])(?=\D*\d)[0-9a-z_-]{16,}|[0-9a-f]{16,}", re.IGNORECASE
+# Letters and digits mixed, or many hex digits: nobody's word, nobody's number.
+_TOKEN = re.compile(
+    r"(?=[^a-z]*[a-z])(?=\D*\d)[0-9a-z_-]{6,}|[0-9a-f]{16,}", re.IGNORECASE
 )
 _VALUE_PARTS = re.compile(r"[,|;]|%2C|%7C|%3B", re.IGNORECASE)
 
@@ -220,14 +225,14 @@ class Traps:
         if len(words) < 3:
             return False
         different = frozenset(words)
+        orders = self._orders.of(hash((site, different)))
+        if hash(words) in orders:
+            return False
         known = self._wandering.of(site)
         if known.sets >= EXHAUSTED_SETS:
             fresh = len(different - known.words)
             if fresh == 0 or (fresh == 1 and len(different) > 3):
                 return True
-        orders = self._orders.of(hash((site, different)))
-        if hash(words) in orders:
-            return False
         if len(orders) < ORDERS_MAX:
             orders.add(hash(words))
             return False
@@ -246,16 +251,22 @@ class Traps:
         for parameter in parameters:
             name, _, value = parameter.partition("=")
             values += [f"{name}={part}" for part in _VALUE_PARTS.split(value)]
-            if len(value) >= RANDOM_MIN_CHARS and _RANDOM.fullmatch(value):
+            if _is_token(name, value):
                 session = self._sessions.of(f"{site} {name}")
                 others = [each for each in parameters if each is not parameter]
-                if session.repeats(f"{path}?{'&'.join(others)}", self._budget):
+                place = f"{path}?{'&'.join(others)}"
+                if session.repeats(path, place, value, self._least(name)):
                     return f"{site}/*?{name}=*", "session id"
         if len(values) > 1:
             product = self._products.of(site + path)
             if product.grows_with(values, self._budget):
                 return f"{site}{path}?*", f"too many like {path}?*"
         return None
+
+    def _least(self, name: str) -> _Least:
+        if name.lower() in MAYBE_SESSION_NAMES:
+            return _Least(self._budget, 1, 1)
+        return _Least(self._budget, SESSION_PATHS, 2)
 
     def _chained(
         self, site: str, path: str, parameters: list[str], depth: int
@@ -266,13 +277,11 @@ class Traps:
             shape = _MONTH_SEGMENT.sub("*", _VARIABLE.sub("*", path))
         elif not parameters:
             return None
-        random = False
+        most = math.inf
         if parameters:
             names = sorted({each.partition("=")[0] for each in parameters})
             shape += f"?{'&'.join(f'{name}=*' for name in names)}"
-            random = any(
-                _RANDOM.fullmatch(each.partition("=")[2]) for each in parameters
-            )
+            most = _most_values(parameters) * self._budget
         chain = self._chains.of(site + shape)
         chain.urls += 1
         if depth < chain.first_depth:
@@ -284,7 +293,7 @@ class Traps:
         if (
             (links > self._budget and chain.urls < width * links)
             or (links > self._budget // DATES_PART and chain.is_dated)
-            or (random and chain.urls > RANDOM_VALUES * self._budget)
+            or chain.urls > most
         ):
             chain.urls -= 1  # left out, and so no sign of width
             return site + shape, f"too many like {shape}"
@@ -329,37 +338,54 @@ class _Product:
         return self._is_trap
 
 
+class _Least(NamedTuple):
+    """What it takes to call a parameter a session id."""
+
+    urls: int
+    paths: int
+    urls_of_value: int
+
+
 class _Session:
     """Where random values of one parameter were met, as session ids are.
 
-    A resource that is known by such a value has few paths: to see, to edit, to print.
+    A resource that is known by such a value has few paths: to see, to edit, to print;
+    and each has values of its own, where a session's is on all links of an answer.
     """
 
-    __slots__ = ("_is_other", "_is_trap", "_places", "_urls")
+    __slots__ = ("_is_other", "_is_trap", "_paths", "_places", "_urls", "_values")
 
     def __init__(self) -> None:
         self._urls = 0
+        self._paths: set[int] = set()
         self._places: set[int] = set()  # URLs without the parameter
+        self._values: set[int] = set()
         self._is_trap = False
         self._is_other = False  # too many places to tell
 
-    def repeats(self, place: str, budget: int) -> bool:
+    def repeats(self, path: str, place: str, value: str, least: _Least) -> bool:
         """Count one more URL; whether it leads to a known place in a new session."""
         if self._is_other:
             return False
-        self._urls += 1
+        is_full = len(self._places) >= KEPT_PLACES
         is_known = hash(place) in self._places
-        places = len(self._places)
-        if not is_known and places < KEPT_PLACES:
+        if not is_full:
             self._places.add(hash(place))
-        elif not self._is_trap and places >= KEPT_PLACES:
-            self._is_other = True
-            self._places.clear()
-        if places >= SESSION_PLACES and self._urls > max(
-            budget, SESSION_VALUES * places
-        ):
-            self._is_trap = True
-        return self._is_trap and (is_known or places >= KEPT_PLACES)
+        if self._is_trap:
+            return is_known or is_full
+        self._urls += 1
+        self._paths.add(hash(path))
+        self._values.add(hash(value))
+        self._is_trap = (
+            self._urls > max(least.urls, SESSION_VALUES * len(self._places))
+            and len(self._paths) >= least.paths
+            and self._urls >= least.urls_of_value * len(self._values)
+        )
+        self._is_other = is_full or len(self._values) > KEPT_VALUES * SESSION_VALUES
+        if self._is_trap or self._is_other:
+            self._paths.clear()
+            self._values.clear()
+        return self._is_trap and is_known
 
 
 class _Words:
@@ -409,6 +435,25 @@ def _head(url: str) -> str:
     start = url.find("/", 8)
     first = "".join(takewhile(lambda char: char not in "/?", url[start + 1 :]))
     return f"{url[:start]}/{first[:80]}/..."
+
+
+def _is_token(name: str, value: str) -> bool:
+    """Whether a value looks random, which takes less under the name of a session."""
+    is_named = name.lower() in MAYBE_SESSION_NAMES
+    least = NAMED_MIN_CHARS if is_named else RANDOM_MIN_CHARS
+    return len(value) >= least and _TOKEN.fullmatch(value) is not None
+
+
+def _most_values(parameters: list[str]) -> float:
+    """Return how many times the budget URLs of one pattern may be."""
+    most = math.inf
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.lower() in MAYBE_SESSION_NAMES:
+            return NAMED_VALUES
+        if _is_token(name, value):
+            most = RANDOM_VALUES
+    return most
 
 
 def _is_dated(path: str, parameters: list[str]) -> bool:

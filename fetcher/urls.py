@@ -85,7 +85,8 @@ MAYBE_SESSION_NAMES = frozenset(
 _RANDOM_VALUE = re.compile(r"(?=\w*\d)(?=\w*[a-z])[0-9a-z]{20,}", re.IGNORECASE)
 _SESSION_IN_PATH = re.compile(
     # ASP.NET, cookieless session state: /(S(24 characters))/page.aspx
-    r"/\((?:[A-Z]\([0-9A-Za-z_-]{20,}\))+\)(?=/)|;(?:jsessionid|phpsessid)=[^;/?#]*",
+    r"/\((?:[A-Z]\([0-9A-Za-z_-]{20,}\))+\)(?=/)|;(?:jsessionid|phpsessid|sessionid|sid)="
+    r"[^;/?#]*",
     re.IGNORECASE,
 )
 KEPT_AUTHORITIES = 10_000  # bounds the memory of a Scope

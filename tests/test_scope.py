@@ -318,6 +318,7 @@ RANDOM = "0123456789abcdef0123456789abcdef"
         (f"http://h/a;jsessionid={RANDOM}", "http://h/a"),
         (f"http://h/a;JSESSIONID={RANDOM}!17?b=1#c", "http://h/a?b=1#c"),
         ("http://h/a;v=1;jsessionid=X;w=2/b", "http://h/a;v=1;w=2/b"),
+        ("http://h/a;sid=1/b", "http://h/a/b"),
         (f"http://h/?PHPSESSID={RANDOM}&b=1", "http://h/?b=1"),
         ("http://h/?a=1&osCsid=short", "http://h/?a=1"),
         ("http://h/?ASPSESSIONIDQACDBRTS=AAAA&x", "http://h/?x"),

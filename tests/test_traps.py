@@ -226,6 +226,25 @@ def test_session_ids_under_an_unknown_name_end():
     assert "session id" in {each.reason for each in left_out}
 
 
+def test_short_session_ids_under_their_own_name_end():
+    """A single page that is handed out under ever new ids is no site."""
+    ids = itertools.count()
+
+    def links(path):
+        new = f"x{next(ids)}y"
+        return [f"/shop?sid=abc{new}", f"/cart?sid=abc{new}"]
+
+    _, left_out = walk(links, most=1_100)
+    assert {each.reason for each in left_out} == {"session id"}
+
+
+def test_numbers_under_the_name_of_a_session_end():
+    ids = itertools.count()
+    traps = Traps(budget=50)
+    fetched, _ = walk(lambda path: [f"/a?sid={next(ids)}" for _ in "123"], traps=traps)
+    assert len(fetched) < 600
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ordered", [False, True])
 def test_filters_in_any_order_end(ordered):
@@ -266,7 +285,7 @@ def test_random_values_in_a_query_end():
     def links(path):
         return [f"/a?state={next(ids):020x}{n}" for n in range(5)]
 
-    traps = Traps(budget=100)
+    traps = Traps(budget=20)
     _, (left_out,) = walk(links, traps=traps, most=1_100)
     assert left_out.pattern == f"{HOST}/a?state=*"
 
@@ -301,12 +320,15 @@ def test_a_documentation_set_is_not_cut():
         "/questions/{0}",
         "/p/{0}.html",
         "/viewtopic.php?t={0}",
+        "/watch?v=dQ{0}c",
+        "/watch?v=dQ{0}c&list=pl{1}x4",
         "/viewtopic.php?f={1}&t={0}",
         "/index.php?title=Page_{0}&action={2}",
         "/list?sort={2}&dir={3}&page={0}",
         "/{0}/{1}/",
         "/users/{0}/posts/{1}/comments",
         "/d/{0:032x}",
+        "/d?doc={0:016x}",
         "/en/{1}/2026/{0}",
     ],
 )
