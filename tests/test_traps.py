@@ -410,6 +410,16 @@ def test_a_url_gets_the_same_answer_again_and_is_counted_once():
     assert repr(traps) == "<Traps budget 1000, 1 URLs left out>"
 
 
+def test_an_answer_is_remembered_over_two_generations(monkeypatch):
+    monkeypatch.setattr("fetcher.traps.KEPT_VERDICTS", 20)
+    traps = Traps(budget=10)
+    url = f"{HOST}/list?page=1"
+    for n in range(100):
+        traps.judge(f"{HOST}/p{n}", 1)
+        assert traps.judge(url, 1 + n) is None
+    assert traps.judge(f"{HOST}/list?page=2", 100) is not None
+
+
 def test_menus_on_each_page_do_not_hide_a_chain():
     """The other links of a calendar do not make it look wide."""
 
@@ -451,6 +461,10 @@ def test_the_report_and_the_memory_are_bounded(monkeypatch):
         traps.judge(f"http://h/p{n}/a/b{n}/c", 1)
         traps.judge(f"http://h/p{n}?c={n:020x}&d={n}", 1)
         traps.judge(f"http://h/p?c={n}&d={n}", 1)
+        for words in itertools.islice(itertools.permutations("abcd"), 8):
+            path = "/".join(f"{word}{n}" for word in words)
+            traps.judge(f"http://h/{path}", 1)
+    assert all(len(each.words) <= 24 for each in traps._wandering._young.values())
     assert len(traps._verdicts) <= 20
     assert len(traps._older_verdicts) <= 20
     tables = [each for each in vars(traps).values() if isinstance(each, _Kept)]
