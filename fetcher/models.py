@@ -21,6 +21,7 @@ __all__ = [
     "Certificate",
     "Facts",
     "Failure",
+    "Finding",
     "Heading",
     "Headers",
     "Hop",
@@ -31,6 +32,7 @@ __all__ = [
     "Request",
     "Settings",
     "SettingsOptions",
+    "Severity",
     "State",
     "StructuredItem",
     "Timings",
@@ -344,3 +346,37 @@ class Request:
     key: str = ""
     host: str = ""
     origin: str = ""
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: what people set a rule to."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a rule holds against a page.
+
+    rule:       which rule, by its id: "broken-link"
+    severity:   "warn" or "error"; a rule that is off finds nothing
+    url:        the page it stands on
+    message:    what is wrong, in one sentence
+    advice:     what to do about it; the same for all findings of a rule
+    target:     what the page points to, as resolved; None if it is not about a link
+    line:       where it stands in the source, from 1; 0 where that is not known
+    column:     from 1; 0 where that is not known
+    link_text:  what a reader clicks on
+    """
+
+    rule: str
+    severity: Severity
+    url: str
+    message: str
+    advice: str = ""
+    target: str | None = None
+    line: int = 0
+    column: int = 0
+    link_text: str = ""

@@ -3,26 +3,41 @@
 Everything follows the WHATWG URL standard (by can_ada), the way browsers read
 URLs. What comes out of `parse` is serialised once, and that text is what is
 requested, so no second parser can see another host in it. Spellings in which
-parsers disagree about the host are refused, not repaired. No I/O, no state.
+parsers disagree about the host are refused, not repaired. `Scope` says which
+links a crawl follows. No I/O, nothing kept between calls but what `Scope` is told.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
-from urllib.parse import unquote
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from fnmatch import translate
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, unquote_plus
 
 import can_ada
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 __all__ = [
     "BadUrl",
     "Resolver",
+    "Scope",
+    "ScopeKind",
     "Url",
     "from_line",
     "join",
     "looks_like_host",
     "parse",
+    "registrable_domain",
     "split_credentials",
+    "strip_params",
+    "strip_session_ids",
 ]
 
 # RFC 9110, 4.1: everybody should support at least 8000 octets; common servers stop
@@ -52,6 +67,30 @@ _NOT_HOSTS = frozenset(
     {"about", "callto", "data", "fax", "file", "ftp", "http", "https", "javascript"}
     | {"mailto", "sip", "sips", "sms", "tel", "urn", "view-source"}
 )
+
+# Names that mean a session and nothing else, lower-case: Jakarta Servlet 6.0, 7.1.3
+# (jsessionid); PHP, session.name (PHPSESSID); ColdFusion, client variables (CFID,
+# CFTOKEN); osCommerce and its heirs (osCsid, XTCsid, MODsid, zenid); Magento (___SID).
+SESSION_NAMES = frozenset(
+    {"jsessionid", "phpsessid", "cfid", "cftoken", "oscsid", "xtcsid", "modsid"}
+    | {"zenid", "___sid"}
+)
+# ASP names its cookie ASPSESSIONID and eight letters.
+_ASP_SESSION = re.compile(r"aspsessionid[a-z]{8}")
+# Names that mean a session if the value is a long random one (`sid=` of phpBB, `s=` of
+# vBulletin), and else a story, a station, a search.
+MAYBE_SESSION_NAMES = frozenset(
+    {"sid", "s", "sessid", "session", "sessionid", "session_id", "session-id", "ssid"}
+)
+_RANDOM_VALUE = re.compile(r"(?=\w*\d)(?=\w*[a-z])[0-9a-z]{20,}", re.IGNORECASE)
+_SESSION_IN_PATH = re.compile(
+    # ASP.NET, cookieless session state: /(S(24 characters))/page.aspx
+    r"/\((?:[A-Z]\([0-9A-Za-z_-]{20,}\))+\)(?=/)|;(?:jsessionid|phpsessid|sessionid|sid)="
+    r"[^;/?#]*",
+    re.IGNORECASE,
+)
+KEPT_AUTHORITIES = 10_000  # bounds the memory of a Scope
+SURE_STARTS = 4  # how many are compared before a look-up is quicker
 
 
 class BadUrl(ValueError):
@@ -209,6 +248,280 @@ def looks_like_host(text: str) -> bool:
     if labels[-1].isdecimal():
         return len(labels) == 4 and all(label.isdecimal() for label in labels)
     return len(labels) > 1 or port is not None or name == "localhost"
+
+
+class ScopeKind(StrEnum):
+    """How far a crawl follows links (`--scope`).
+
+    origin:  scheme, host and port of a start
+    host:    its host, whatever scheme and port
+    domain:  its registrable domain and all below it
+    prefix:  its origin, in its directory and below
+    all:     every http and https URL
+    """
+
+    ORIGIN = "origin"
+    HOST = "host"
+    DOMAIN = "domain"
+    PREFIX = "prefix"
+    ALL = "all"
+
+
+class Scope:
+    """What a crawl follows: pages of the sites that were given, less what is excluded.
+
+    The kind is a wall: no `include` opens it, because `--include /docs/` would
+    otherwise lead to the documentation of every site on the web. Inside it, with
+    `include` alone only what matches one is followed; with `exclude` alone all but
+    what matches one; with both all but what matches an exclude and no include
+    (lychee's rule: includes are then the exceptions).
+    To follow two sites and no others: `all`, and an include for each.
+
+    Patterns are searched for in the URL as text, without its fragment. They are the
+    caller's own: one that backtracks for ever does so here.
+    """
+
+    def __init__(
+        self,
+        kind: ScopeKind,
+        starts: Iterable[str] = (),
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+    ) -> None:
+        self.kind = kind
+        self._include = _compiled("include", include)
+        self._exclude = _compiled("exclude", exclude)
+        self._starts: set[str] = set()  # origins, hosts or domains, as the kind is
+        self._directories: dict[str, set[str]] = {}  # by origin, for `prefix`
+        self._paths = _Paths(self._paths_at)
+        self._all_selected = not include and not exclude
+        self._surely: tuple[str, ...] = ()  # how most URLs in scope begin
+        for start in starts:
+            self.add_start(start)
+
+    def add_start(self, url: str) -> None:
+        """Let the crawl follow what belongs to this URL as well.
+
+        To be called for each URL that is given, and for where it redirects to.
+
+        Raises:
+            BadUrl: if it is no http or https URL.
+        """
+        href, origin, _, host, _ = parse(url)
+        directory = "/"
+        if self.kind is ScopeKind.PREFIX:
+            path = href[href.index("/", 8) :].partition("?")[0]
+            directory = path[: path.rindex("/") + 1]
+            self._directories.setdefault(origin, set()).add(directory)
+        self._starts.add(self._belongs_to(origin, host))
+        self._paths.clear()
+        if len(self._surely) < SURE_STARTS:
+            self._surely += (origin + directory,)
+
+    def follows(self, url: str) -> bool:
+        """Whether a link to this URL, in WHATWG form, is followed."""
+        if not url.startswith(self._surely):
+            end = url.find("/", 8)  # where the path begins: a host has a character
+            if not url.startswith(self._paths[url[:end]], end):
+                return False
+        return self._all_selected or self._not_selected(url) is None
+
+    def why_not(self, url: str) -> str | None:
+        """Return why a link to this URL is not followed; None if it is."""
+        end = url.find("/", 8)
+        paths = self._paths[url[:end]]
+        if url.startswith(paths, end):
+            return self._not_selected(url)
+        if not url.startswith(("http://", "https://")):
+            return "neither http nor https"
+        if paths:
+            return "outside the directory of the start"
+        kind = ScopeKind.ORIGIN if self.kind is ScopeKind.PREFIX else self.kind
+        return f"another {kind}"
+
+    def excludes(self, url: str) -> bool:
+        """Whether an exclude, and no include, matches: it is to be left alone.
+
+        What is only out of scope may be checked; what a person has excluded
+        (`/logout`) may not.
+        """
+        text = url.partition("#")[0]
+        return _first(self._exclude, text) is not None and not _first(
+            self._include, text
+        )
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.kind} {len(self._starts)} starts>"
+
+    def _not_selected(self, url: str) -> str | None:
+        text = url.partition("#")[0]
+        if _first(self._include, text) is not None:
+            return None
+        found = _first(self._exclude, text)
+        if found is not None:
+            return f"excluded by {found.pattern!r}"
+        if self._include and not self._exclude:
+            return "not among what is included"
+        return None
+
+    def _belongs_to(self, origin: str, host: str) -> str:
+        if self.kind is ScopeKind.HOST:
+            return host
+        if self.kind is ScopeKind.DOMAIN:
+            return registrable_domain(host)
+        return origin
+
+    def _paths_at(self, authority: str) -> tuple[str, ...]:
+        """Return what a path must begin with at `scheme://host` for it to be in scope.
+
+        Empty where no path is. The authority may hold a user part.
+        """
+        try:
+            _, origin, _, host, _ = parse(f"{authority}/")
+        except BadUrl:  # another scheme
+            return ()
+        if self.kind is ScopeKind.ALL:
+            return ("/",)
+        if self._belongs_to(origin, host) not in self._starts:
+            return ()
+        if self.kind is not ScopeKind.PREFIX:
+            return ("/",)
+        shortest: list[str] = []
+        for directory in sorted(self._directories[origin]):
+            if not shortest or not directory.startswith(shortest[-1]):
+                shortest.append(directory)
+        return tuple(shortest)
+
+
+class _Paths(dict[str, tuple[str, ...]]):
+    """The paths in scope, by authority; it fills itself, and forgets when it is large.
+
+    A page's links go to few authorities: one look-up answers for nearly all of them.
+    """
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, ask: Callable[[str], tuple[str, ...]]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, authority: str) -> tuple[str, ...]:
+        if len(self) >= KEPT_AUTHORITIES:
+            self.clear()
+        found = self[authority] = self._ask(authority)
+        return found
+
+
+def _compiled(flag: str, patterns: Sequence[str]) -> list[re.Pattern[str]]:
+    compiled = []
+    for pattern in patterns:
+        try:
+            compiled.append(re.compile(pattern))
+        except re.error as error:
+            raise ConfigError(
+                f"{flag}: {pattern!r} is not a regular expression: {error}"
+            ) from error
+    return compiled
+
+
+def _first(patterns: Iterable[re.Pattern[str]], text: str) -> re.Pattern[str] | None:
+    return next((pattern for pattern in patterns if pattern.search(text)), None)
+
+
+@lru_cache(maxsize=4_096)
+def registrable_domain(host: str) -> str:
+    """Return what somebody registered of a host name: `b.co.uk` of `a.b.co.uk`.
+
+    By the public suffix list that comes with tldextract, its private part included:
+    `me.github.io` is a site of its own. An address, a name of one label and a public
+    suffix are their own domain; a suffix that is not on the list is one label long.
+    A dot at the end stays: `b.example.` and `b.example` are two hosts.
+
+    Args:
+        host: as in `Url.host`.
+
+    Source:
+        https://publicsuffix.org/list/; WHATWG URL, 3.2 (registrable domain).
+    """
+    name = host.removesuffix(".")
+    if host.startswith("[") or name.rpartition(".")[2].isdecimal():
+        return host
+    found = _public_suffixes().extract_str(name)
+    if not found.suffix:
+        return ".".join(name.split(".")[-2:]) + host[len(name) :]
+    domain = found.top_domain_under_public_suffix or name
+    return domain + host[len(name) :]
+
+
+@lru_cache(maxsize=1)
+def _public_suffixes() -> TLDExtract:
+    """Return the reader of the list that came with the package: no network, no cache.
+
+    Imported here, because it takes 0.3 s and only one kind of scope needs it.
+    """
+    from tldextract import TLDExtract
+
+    return TLDExtract(
+        cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True
+    )
+
+
+def strip_params(href: str, patterns: Sequence[str]) -> str:
+    """Return a URL without the query parameters whose names match a pattern.
+
+    `utm_*` is a pattern: `*`, `?` and `[...]` as a shell has them, case counts. Names
+    are compared as they are meant (`%75tm_source` is `utm_source`). What stays
+    keeps its order and spelling; a query that is left empty goes with its `?`.
+    """
+    if not patterns or "?" not in href:
+        return href
+    return _without_params(href, _name_matcher(tuple(patterns)))
+
+
+@lru_cache(maxsize=64)
+def _name_matcher(patterns: tuple[str, ...]) -> Callable[[str, str], bool]:
+    matches = re.compile("|".join(translate(pattern) for pattern in patterns)).match
+    return lambda name, value: matches(name) is not None
+
+
+def strip_session_ids(href: str) -> str:
+    """Return a URL without what only tells one visitor from another.
+
+    That is `;jsessionid=...` and `/(S(...))` in the path, and query parameters by name
+    (`SESSION_NAMES`), the ambiguous names only with a long random value.
+    A site that hands out a new one with each answer has no end otherwise.
+    """
+    if ";" not in href and "?" not in href and "/(" not in href:
+        return href
+    path, mark, query = href.partition("?")
+    path = _SESSION_IN_PATH.sub("", path)
+    return _without_params(path + mark + query, _is_session)
+
+
+def _is_session(name: str, value: str) -> bool:
+    name = name.lower()
+    if name in SESSION_NAMES or _ASP_SESSION.fullmatch(name):
+        return True
+    return name in MAYBE_SESSION_NAMES and _RANDOM_VALUE.fullmatch(value) is not None
+
+
+def _without_params(href: str, unwanted: Callable[[str, str], bool]) -> str:
+    """Return a URL without the parameters of which `unwanted(name, value)` is true."""
+    whole, hash_mark, fragment = href.partition("#")
+    path, mark, query = whole.partition("?")
+    if not mark:
+        return href
+    written = query.split("&")
+    kept = []
+    for parameter in written:
+        name, _, value = parameter.partition("=")
+        if not parameter or not unwanted(unquote_plus(name), value):
+            kept.append(parameter)
+    if len(kept) == len(written):
+        return href
+    left = "&".join(kept)
+    return (f"{path}?{left}" if left else path) + hash_mark + fragment
 
 
 def _why_refused(text: str) -> str:
