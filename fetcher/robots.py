@@ -391,7 +391,8 @@ class _File:
         if not value or len(self.sitemaps) >= SITEMAPS_MAX:
             return
         try:
-            found = parse(value if self._url is None else join(self._url, value))
+            is_absolute = self._url is None or ":" in value.partition("/")[0]
+            found = parse(value if is_absolute else join(self._url or "", value))
         except BadUrl:
             return
         self.sitemaps.setdefault(found.href)

@@ -305,6 +305,7 @@ Sitemap https://example.com/two.xml.gz
 Sitemap: https://example.com/one.xml
 Sitemap: /three.xml
 Sitemap: ftp://example.com/four.xml
+Sitemap: http://example.com\\@elsewhere.example/five.xml
 Sitemap:
 """
     one, two = "https://example.com/one.xml", "https://example.com/two.xml.gz"
