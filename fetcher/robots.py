@@ -55,7 +55,8 @@ ALLOW, DISALLOW, AGENT, DELAY, SITEMAP = (
 # these are the spellings that Google's parser and protego know.
 FIELDS = {
     **dict.fromkeys(["allow"], ALLOW),
-    **dict.fromkeys(["disallow", "dissallow", "dissalow", "disalow"], DISALLOW),
+    **dict.fromkeys(["disallow", "dissallow"], DISALLOW),  # codespell:ignore
+    **dict.fromkeys(["dissalow", "disalow"], DISALLOW),  # codespell:ignore
     **dict.fromkeys(["diasllow", "disallaw"], DISALLOW),
     **dict.fromkeys(["user-agent", "useragent", "user agent"], AGENT),
     **dict.fromkeys(["crawl-delay", "crawl delay", "crawldelay"], DELAY),

@@ -58,7 +58,7 @@ class Sitemap:
         # Hashes, because 50,000 URLs weigh ten times as much.
         self._written: set[int] = set()
         self._origins: set[str] = set()  # two at most
-        self._xml = XMLGenerator(self, encoding="utf-8")  # type: ignore[arg-type]  # it asks for no more than write()
+        self._xml = XMLGenerator(self, encoding="utf-8")
         self._xml.startDocument()
         self._xml.startElement("urlset", AttributesImpl({"xmlns": NAMESPACE}))
         self._xml.characters("\n")
