@@ -45,7 +45,7 @@ GZIP_MEMBERS_MAX = 1_000  # a file has one; empty ones cost time and give nothin
 GZIP_MAGIC = b"\x1f\x8b"
 BAD_LINES_AT_START_MAX = 10  # then it is not a list of URLs at all
 SHOWN_CHARS = 80
-NAMES_KEPT = 64  # elements of a sitemap have few names, and each is met 50,000 times
+NAMES_KEPT = 256  # elements of a sitemap have few names, and each is met 50,000 times
 DATES_KEPT = 1_024
 
 # What each root element lists, as which element, and whether those are sitemaps.
@@ -56,7 +56,7 @@ ENTRY_NAMES: Final = {
     "RDF": "item",  # RSS 1.0
     "feed": "entry",
 }
-# Elements with the date: W3C's form for the first, RFC 822's in RSS 2.0.
+# Elements with the date, of any namespace: W3C's form, but RFC 822's in a pubDate.
 DATE_NAMES = frozenset({"lastmod", "updated", "date", "pubDate"})
 TEXT_TYPES = frozenset({"text/plain", "application/octet-stream"})
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -107,17 +107,18 @@ def looks_like(content: bytes, content_type: str | None, url: str) -> bool:
         content_type: the media type, without parameters or with them.
         url: where it came from.
     """
-    head = _Head(_Decoder(content), LOOKED_AT_BYTES)
+    head = _Head(_Decoder(content[:LOOKED_AT_BYTES]), LOOKED_AT_BYTES)
+    start = head.start[:LOOKED_AT_BYTES]
     if head.is_xml:
-        hinted = head.is_utf_16 or _ROOT.search(head.start) is not None
-        root = _root_of(head.start) if hinted else None
+        hinted = head.is_utf_16 or _ROOT.search(start) is not None
+        root = _root_of(start) if hinted else None
         return root is not None and root.name in ENTRY_NAMES
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in TEXT_TYPES and not (media_type == "" and _names_text(url)):
         return False
-    lines = _LINE_END.split(head.start)
-    if not head.is_whole:
-        lines.pop()
+    lines = _LINE_END.split(start)
+    if len(content) > LOOKED_AT_BYTES or len(head.start) > LOOKED_AT_BYTES:
+        lines.pop()  # it may be cut
     written = [line.strip() for line in lines if line.strip()]
     return bool(written) and all(_is_url(line) for line in written)
 
@@ -247,18 +248,14 @@ class _Head:
 
     start:          the first bytes, without white space and byte-order mark
     lines_skipped:  lines that ended in that white space
-    is_whole:       whether nothing follows
     """
 
     def __init__(self, decoder: _Decoder, size: int) -> None:
         start = b""
-        self.is_whole = False
         for piece in decoder:
             start += piece
             if len(start) >= size:
                 break
-        else:
-            self.is_whole = True
         self.is_utf_16 = start.startswith(UTF_16_MARKS)
         self.lines_skipped = 0
         if not self.is_utf_16:
@@ -362,7 +359,6 @@ def _why_refused(root: _Root | None) -> str:
     return ""
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def _split(tag: str) -> tuple[str, str]:
     """Return the local name and the namespace ("" without one) of an lxml tag."""
     namespace, _, name = tag.rpartition("}")
@@ -426,12 +422,10 @@ class _XmlReader:
 
     def _is_entry(self, element: _Element) -> bool:
         """Whether it stands where entries stand: RSS has an <image> with a <url>."""
-        if _split(element.tag)[0] != self._entry_name:
-            return False
         parent = element.getparent()
         if self._root_name == "rss" and parent is not None:
             parent = parent.getparent()  # <rss><channel><item>
-        return parent is self._root
+        return parent is not None and parent is self._root
 
     def _prune(self, size: int) -> None:
         """Let go of all that is complete, but for what is in the entry that is open."""
@@ -464,27 +458,36 @@ class _XmlReader:
 
     def _parts(self, element: _Element) -> tuple[str, str]:
         """Return the URL and the date of an entry as written, "" for what is absent."""
-        namespace = _split(element.tag)[1]
         written = date = ""
+        entry_tag = element.tag
         for child in element:
-            if not isinstance(child.tag, str):
-                continue
-            name, of = _split(child.tag)
-            if name in DATE_NAMES and not (date and name == "date"):
-                date = _text(child)
-            elif of == namespace and not written:
-                written = self._url_in(child, name)
+            part = _part(entry_tag, child.tag)
+            if part == "url":
+                written = written or _text(child)
+            elif part == "date":
+                date = date or _text(child)
+            elif part == "href" and not written:
+                # RFC 4287, 4.2.7.2: without rel, it is the page.
+                is_page = child.get("rel", "alternate") == "alternate"
+                written = child.get("href", "").strip() if is_page else ""
         return written, date
 
-    def _url_in(self, child: _Element, name: str) -> str:
-        if name == "loc":
-            return _text(child)
-        if name != "link":
-            return ""
-        if self._entry_name == "item":
-            return _text(child)
-        is_page = child.get("rel", "alternate") == "alternate"  # RFC 4287, 4.2.7.2
-        return child.get("href", "").strip() if is_page else ""
+
+@lru_cache(maxsize=NAMES_KEPT)
+def _part(entry_tag: str, tag: object) -> str:
+    """Return what a child of an entry holds: "url", "href", "date" or nothing ("").
+
+    A URL stands in the namespace of the entry: an <image:loc> is another matter.
+    """
+    if not isinstance(tag, str):  # an entity
+        return ""
+    entry_name, entry_namespace = _split(entry_tag)
+    name, namespace = _split(tag)
+    if name in DATE_NAMES:
+        return "date"
+    if namespace != entry_namespace or name not in ("loc", "link"):
+        return ""
+    return "href" if entry_name == "entry" else "url"
 
 
 def _text(element: _Element) -> str:
@@ -512,36 +515,41 @@ class _TextReader:
         """Yield what each line came to that ends in this chunk."""
         *lines, rest = _lines(self._rest + chunk)
         for line in lines:
-            yield from self._line(line)
+            if found := self._line(line):
+                yield found
             if self.is_done:
                 return
         self._rest = rest
         if len(rest) > LINE_MAX_BYTES:
-            yield from self._line(rest)
-            self._number -= 1
+            if found := self._line(rest):
+                yield found
+            self._number -= 1  # it is counted at its end
             self._rest = b""
             self._skips = True
 
     def finish(self) -> Iterator[list[Entry | Problem]]:
         """Yield what the last line came to, if it has no end."""
-        yield from self._line(self._rest)
+        if found := self._line(self._rest):
+            yield found
 
-    def _line(self, line: bytes) -> Iterator[list[Entry | Problem]]:
+    def _line(self, line: bytes) -> list[Entry | Problem]:
+        """Return what a line came to: nothing, if it is blank or the end of one."""
         self._number += 1
         if self._skips:
             self._skips = False
-            return
+            return []
         if self._number > LINES_MAX:
             self._end(f"more than {LINES_MAX:,} lines: the rest is not read")
+            return []
         written = line.strip()
-        if not written or self.is_done:
-            return
+        if not written:
+            return []
         found = self._judge(written)
         self._has_url = self._has_url or isinstance(found[-1], Entry)
         self._bad_lines += not self._has_url
-        yield found
         if self._bad_lines >= BAD_LINES_AT_START_MAX and not self._has_url:
             self._end("this is no sitemap: the first lines are no URLs")
+        return found
 
     def _end(self, why: str) -> None:
         self.is_done = True
