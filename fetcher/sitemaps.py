@@ -69,6 +69,7 @@ _W3C_DATE = re.compile(
     re.ASCII,
 )
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex|rss|RDF|feed)[\s/>]")
+_HTML = re.compile(rb"\s{0,99}<(?:!doctype\s+)?html[\s>]", re.IGNORECASE)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -107,6 +108,8 @@ def looks_like(content: bytes, content_type: str | None, url: str) -> bool:
         content_type: the media type, without parameters or with them.
         url: where it came from.
     """
+    if _HTML.match(content) is not None:  # most of what is asked about
+        return False
     head = _Head(_Decoder(content[:LOOKED_AT_BYTES]), LOOKED_AT_BYTES)
     start = head.start[:LOOKED_AT_BYTES]
     if head.is_xml:

@@ -102,6 +102,8 @@ def test_every_form_is_read(content, found, packed):
         (b"<!-- " + b"x" * 9_000 + b" -->" + RDF, "text/xml", URL, False),
         (b"<!-- " + b"x" * 7_000 + b" -->" + RDF, "text/xml", URL, True),
         (b"<html><title>&lt;urlset></title>", "text/html", URL, False),
+        (b"\n<!DOCTYPE HTML>\n<urlset>", None, URL, False),
+        (b"<!-- x --><html><feed></html>", "text/html", URL, False),
         (b"<svg xmlns='x'><feed /></svg>", "image/svg+xml", URL, False),
         (b"<urlset", "text/xml", URL, False),
         (TEXT, "text/plain; charset=utf-8", "https://a.example/list", True),
