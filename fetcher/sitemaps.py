@@ -43,6 +43,9 @@ LINES_MAX = 10 * ENTRIES_MAX  # blank ones, too, take their time
 LINE_MAX_BYTES = 4 * LOC_MAX_CHARS  # UTF-8 needs at most four bytes a character
 GZIP_MEMBERS_MAX = 1_000  # a file has one; empty ones cost time and give nothing
 GZIP_MAGIC = b"\x1f\x8b"
+# lxml keeps each name of an element or attribute as long as the thread lives: without
+# a bound a hostile sitemap of 10 MB costs 50 MB for ever.
+NAMES_MAX = 1_000
 BAD_LINES_AT_START_MAX = 10  # then it is not a list of URLs at all
 SHOWN_CHARS = 80
 NAMES_KEPT = 256  # elements of a sitemap have few names, and each is met 50,000 times
@@ -59,7 +62,7 @@ ENTRY_NAMES: Final = {
 # Elements with the date, of any namespace: W3C's form, but RFC 822's in a pubDate.
 DATE_NAMES = frozenset({"lastmod", "updated", "date", "pubDate"})
 TEXT_TYPES = frozenset({"text/plain", "application/octet-stream"})
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # W3C, "Date and Time Formats" (1997). Without a zone, which is an error, UTC is meant.
@@ -70,6 +73,14 @@ _W3C_DATE = re.compile(
 )
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex|rss|RDF|feed)[\s/>]")
 _HTML = re.compile(rb"\s{0,99}<(?:!doctype\s+)?html[\s>]", re.IGNORECASE)
+_NAMES = re.compile(
+    rb"""<([^\s/>!?&;<]+)|\s([^\s=<>"'/&;]+)\s*=\s*["']""",
+)
+_DECLARED = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
+# Encodings in which markup is the same bytes as in ASCII, so that _NAMES sees it.
+_ENCODING = re.compile(
+    rb"utf-?8|(?:us-)?ascii|iso-8859-\d{1,2}|windows-125\d", re.IGNORECASE
+)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -157,6 +168,9 @@ def read(content: bytes, url: str) -> Iterator[Entry | Problem]:
     head = _Head(decoder, CHUNK_BYTES)
     reader: _XmlReader | _TextReader = _TextReader(url, head.lines_skipped)
     if head.is_xml:
+        if head.encoding is not None:
+            yield Problem(f"the encoding is {_shown(head.encoding)}, not UTF-8")
+            return
         root = _root_of(head.start)
         if (refused := _why_refused(root)) or root is None:
             yield Problem(refused)
@@ -251,6 +265,7 @@ class _Head:
 
     start:          the first bytes, without white space and byte-order mark
     lines_skipped:  lines that ended in that white space
+    encoding:       of XML, where it is one that is not read
     """
 
     def __init__(self, decoder: _Decoder, size: int) -> None:
@@ -265,8 +280,18 @@ class _Head:
             text = start.removeprefix(BYTE_ORDER_MARK).lstrip()
             self.lines_skipped = start[: len(start) - len(text)].count(b"\n")
             start = text.removeprefix(BYTE_ORDER_MARK)
+            self.is_utf_16 = start.startswith(UTF_16_MARKS)
         self.start = start
         self.is_xml = self.is_utf_16 or start.startswith(b"<")
+        self.encoding = "UTF-16" if self.is_utf_16 else _unread_encoding(start)
+
+
+def _unread_encoding(start: bytes) -> str | None:
+    """Return the encoding that XML declares, if it is one that is not read."""
+    declared = _DECLARED.match(start)
+    if declared is None or _ENCODING.fullmatch(declared[1]) is not None:
+        return None
+    return declared[1].decode("ascii", "replace")
 
 
 # XML.
@@ -385,9 +410,17 @@ class _XmlReader:
         self._root: _Element | None = None
         self._open: _Element | None = None  # where the last chunk ended
         self._open_bytes = 0
+        self._names: set[int] = set()  # their hashes
 
     def feed(self, chunk: bytes) -> Iterator[list[Entry | Problem]]:
         """Yield what each entry came to that ends in this chunk."""
+        self._names.update(map(hash, _NAMES.findall(chunk)))
+        if len(self._names) > NAMES_MAX:
+            self.is_done = True
+            self.problem = Problem(
+                f"more than {NAMES_MAX:,} names of elements: no more is read"
+            )
+            return
         yield from self._advance(lambda: self._parser.feed(chunk))
         self._prune(len(chunk))
 
