@@ -57,6 +57,7 @@ FORMATS = (
     Format("json", (".json",), "every page, then the report, as one JSON object"),
     Format("jsonl", (".jsonl", ".ndjson"), "a JSON object a page, as pages finish"),
     Format("csv", (".csv",), "a line a page, for spreadsheets"),
+    Format("sitemap", (".xml",), "the pages that should be found, for search engines"),
 )
 
 
