@@ -28,6 +28,7 @@ __all__ = [
     "Kind",
     "Link",
     "MetaRefresh",
+    "Purpose",
     "Request",
     "Settings",
     "SettingsOptions",
@@ -330,6 +331,16 @@ class SettingsOptions(TypedDict, total=False):
     session: Callable[[], requests.Session] | None
 
 
+class Purpose(StrEnum):
+    """What a URL is asked for."""
+
+    PAGE = "page"
+    CHECK = "check"
+    ROBOTS = "robots"
+    SITEMAP = "sitemap"
+    PROBE = "probe"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One URL to be asked for, as the person wrote it.
@@ -337,6 +348,7 @@ class Request:
     `attempt` counts from 1. What follows from the URL is filled in when it is read:
     `key` is the form by which duplicates are known (normalised, no fragment), `host`
     whose limits it falls under, `origin` which kept connections can serve it.
+    `depth` is the number of links followed to find it.
     """
 
     url: str
@@ -344,3 +356,6 @@ class Request:
     key: str = ""
     host: str = ""
     origin: str = ""
+    depth: int = 0
+    purpose: Purpose = Purpose.PAGE
+    method: str = "GET"

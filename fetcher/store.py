@@ -1,0 +1,375 @@
+"""What a crawl keeps in SQLite: for now the URLs of a crawl larger than memory.
+
+`UrlBacklog` is a backlog on disk, `SpillingBacklog` one that begins in memory and
+moves there when it has grown. Both give the answers of `backlog.MemoryBacklog`.
+
+Without a path the file is SQLite's own kind of temporary file: it has no name, it is
+gone when the process is, however that ends, and little of it reaches the disk before
+the page cache is full. It has no journal and is never synchronised, because nobody
+will read it again.
+
+What SQLite cannot do, a full disk before all, is a `StoreError`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from .backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
+from .errors import StoreError
+from .models import Purpose, Request
+
+__all__ = ["SPILL_LIMIT", "SpillingBacklog", "UrlBacklog"]
+
+SPILL_LIMIT = 100_000  # known URLs in memory: at most 25 MB
+IDS_IN_MEMORY = 2_000_000  # 20 MB: to look one up costs 0.5 us, in SQLite 3
+CACHE_KIB = 8 * 1024  # SQLite's page cache
+ASKED_AT_ONCE = 200  # requests; two marks each stay below the 999 of old SQLites
+MOVED_AT_ONCE = 1_000  # rows that a drain holds
+CHANGES_PER_COMMIT = 1_000  # requests; for a file that stays
+
+APPLICATION_ID = 0x66657463  # "fetc": how such a file is told from others
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+create table if not exists seen (mark integer primary key);
+create table if not exists waiting (
+    host blob not null,       -- UTF-8
+    number integer not null,  -- ascending: the order in which they come
+    request text not null,    -- JSON, see _to_row
+    primary key (host, number)
+) without rowid;
+"""
+
+
+class UrlBacklog:
+    """A backlog in SQLite: memory does not grow with the URLs, nor with the hosts.
+
+    Not for several threads, nor for several processes. The first ids of a temporary
+    one stay in memory, because 20 of them are asked for with every page.
+
+    Args:
+        path: a file that stays, and in which a later UrlBacklog finds what this one
+            left: all of it after `close`, after a crash as it was at most 1,000
+            requests before. None: a temporary file without a name.
+        ids_in_memory: how many URLs are known in memory, 10 bytes each, before all
+            of them are on disk; with a path they always are.
+
+    Raises:
+        StoreError: when the file cannot be opened or is something else; and from
+            every method, when it cannot be read or written.
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, ids_in_memory: int = IDS_IN_MEMORY
+    ) -> None:
+        self._name = "a temporary file" if path is None else str(path)
+        self._stays = path is not None
+        self._known = self._waiting = 0
+        self._ids_in_memory = ids_in_memory
+        self._seen = IdSet() if path is None else None  # None: on disk
+        with self._translated():
+            # An autocommit connection: transactions begin and end where we say.
+            self._connection = sqlite3.connect(
+                "" if path is None else path, isolation_level=None
+            )
+        try:
+            with self._translated():
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, of all hosts."""
+        return self._waiting
+
+    @property
+    def known(self) -> int:
+        """How many were ever new; a URL checked and then fetched counts twice."""
+        return self._known
+
+    def add_unseen(self, requests: Sequence[Request]) -> list[Request]:
+        """Queue those requests that are new, in their order, and return them."""
+        new: list[Request] = []
+        with self._translated():
+            for start in range(0, len(requests), ASKED_AT_ONCE):
+                new += self._add_some(requests[start : start + ASKED_AT_ONCE])
+        return new
+
+    def take(self, host: str, n: int) -> list[Request]:
+        """Return the next n requests of one host, fewer where fewer wait."""
+        key = _host_key(host)
+        with self._translated():
+            rows = self._connection.execute(
+                "select number, request from waiting where host = ?"
+                " order by number limit ?",
+                (key, max(n, 0)),
+            ).fetchall()
+            if rows:
+                self._connection.execute(
+                    "delete from waiting where host = ? and number <= ?",
+                    (key, rows[-1][0]),
+                )
+                self._waiting -= len(rows)
+                self._changed(len(rows))
+        return [_from_row(host, row) for _, row in rows]
+
+    def put_back(self, requests: Sequence[Request]) -> None:
+        """Let requests that were taken wait again, before all others of their hosts."""
+        self._first -= len(requests)
+        with self._translated():
+            self._insert(requests, self._first)
+
+    def drain(self) -> Iterator[Request]:
+        """Give out everything that waits; what was seen stays seen."""
+        while self._waiting:
+            with self._translated():
+                (key,) = self._connection.execute(
+                    "select host from waiting order by host limit 1"
+                ).fetchone()
+            yield from self.take(_host_of(key), MOVED_AT_ONCE)
+
+    def take_over(self, memory: MemoryBacklog) -> None:
+        """Move all that another backlog holds into this one, new and temporary.
+
+        Held twice is no more than a thousand requests.
+        """
+        self._seen, waiting = memory.hand_over()
+        self._known = len(self._seen)
+        with self._translated():
+            while batch := list(islice(waiting, MOVED_AT_ONCE)):
+                self._append(batch)
+            self._move_ids_if_many()
+
+    def close(self) -> None:
+        """Save what there is if the file stays, and let go of it."""
+        try:
+            with self._translated():
+                if self._stays and self._connection.in_transaction:
+                    self._connection.execute("commit")
+        finally:
+            self._connection.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<UrlBacklog in {self._name}: {self.waiting} waiting, {self.known} known>"
+        )
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        self._claim()  # before anything is written to what may be somebody else's
+        execute(f"pragma cache_size = -{CACHE_KIB}")
+        execute("pragma locking_mode = exclusive")
+        if self._stays:
+            execute("pragma journal_mode = wal")
+            execute("pragma synchronous = normal")
+        else:
+            execute("pragma journal_mode = off")
+            execute("pragma synchronous = off")
+        self._connection.executescript(_SCHEMA)
+        (self._known,) = execute("select count(*) from seen").fetchone()
+        self._waiting, first, last = execute(
+            "select count(*), min(number), max(number) from waiting"
+        ).fetchone()
+        self._first = min(first or 0, 0)  # below this: what was put back
+        self._next = (last or 0) + 1
+        self._uncommitted = 0
+        execute("begin")  # and, for a temporary file, never a commit
+
+    def _claim(self) -> None:
+        """Mark a new file as ours; refuse one that is somebody else's."""
+        execute = self._connection.execute
+        (tables,) = execute("select count(*) from sqlite_master").fetchone()
+        if not tables:
+            execute(f"pragma application_id = {APPLICATION_ID}")
+            execute(f"pragma user_version = {SCHEMA_VERSION}")
+            return
+        (application,) = execute("pragma application_id").fetchone()
+        (version,) = execute("pragma user_version").fetchone()
+        if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+            raise StoreError(
+                f"{self._name} is not a backlog of this version of fetcher"
+            )
+
+    def _add_some(self, requests: Sequence[Request]) -> list[Request]:
+        if self._seen is not None:
+            fresh = [request for _, request in unseen(requests, self._seen)]
+            self._known += len(fresh)
+            self._append(fresh)
+            self._move_ids_if_many()
+            return fresh
+        return self._add_by_disk(requests)
+
+    def _add_by_disk(self, requests: Sequence[Request]) -> list[Request]:
+        asked = {mark for request in requests for mark in marks_of(request)}
+        places = ",".join("?" * len(asked))
+        found = self._connection.execute(
+            f"select mark from seen where mark in ({places})",  # noqa: S608 - only "?"
+            tuple(asked),
+        )
+        seen = {mark for (mark,) in found}
+        if len(seen) == len(asked):
+            return []
+        new = list(unseen(requests, seen))
+        self._remember(mark for mark, _ in new)
+        self._known += len(new)
+        fresh = [request for _, request in new]
+        self._append(fresh)
+        return fresh
+
+    def _remember(self, marks: Iterable[int]) -> None:
+        self._connection.executemany(
+            "insert into seen values (?)", ((mark,) for mark in marks)
+        )
+
+    def _move_ids_if_many(self) -> None:
+        if self._seen is not None and len(self._seen) > self._ids_in_memory:
+            self._remember(self._seen)
+            self._seen = None
+
+    def _append(self, requests: Sequence[Request]) -> None:
+        if not requests:
+            return
+        self._insert(requests, self._next)
+        self._next += len(requests)
+
+    def _insert(self, requests: Sequence[Request], first_number: int) -> None:
+        self._connection.executemany(
+            "insert into waiting values (?, ?, ?)",
+            (
+                (_host_key(request.host), number, _to_row(request))
+                for number, request in enumerate(requests, first_number)
+            ),
+        )
+        self._waiting += len(requests)
+        self._changed(len(requests))
+
+    def _changed(self, requests: int) -> None:
+        """Commit now and then, if the file stays: a commit a page is 20 ms a page."""
+        self._uncommitted += requests
+        if self._stays and self._uncommitted >= CHANGES_PER_COMMIT:
+            self._connection.execute("commit")
+            self._connection.execute("begin")
+            self._uncommitted = 0
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what SQLite raises into a StoreError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            where = "" if self._stays else " (SQLITE_TMPDIR names another folder)"
+            raise StoreError(
+                f"the list of URLs cannot be kept in {self._name}{where}: {error}"
+            ) from error
+
+
+class SpillingBacklog:
+    """A backlog in memory that moves, once, when it has grown, to a temporary file.
+
+    Args:
+        limit: how many URLs may be known before it moves.
+    """
+
+    def __init__(self, limit: int = SPILL_LIMIT) -> None:
+        self._limit = limit
+        self._memory: MemoryBacklog | None = MemoryBacklog()
+        self._backlog: Backlog = self._memory
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, of all hosts."""
+        return self._backlog.waiting
+
+    @property
+    def known(self) -> int:
+        """How many were ever new; a URL checked and then fetched counts twice."""
+        return self._backlog.known
+
+    @property
+    def spilled(self) -> bool:
+        """Whether it has moved to disk."""
+        return self._memory is None
+
+    def add_unseen(self, requests: Sequence[Request]) -> list[Request]:
+        """Queue those requests that are new, in their order, and return them."""
+        new = self._backlog.add_unseen(requests)
+        if self._memory is not None and self._memory.known > self._limit:
+            self._spill(self._memory)
+        return new
+
+    def take(self, host: str, n: int) -> list[Request]:
+        """Return the next n requests of one host, fewer where fewer wait."""
+        return self._backlog.take(host, n)
+
+    def put_back(self, requests: Sequence[Request]) -> None:
+        """Let requests that were taken wait again, before all others of their hosts."""
+        self._backlog.put_back(requests)
+
+    def drain(self) -> Iterator[Request]:
+        """Give out everything that waits; what was seen stays seen."""
+        return self._backlog.drain()
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        self._backlog.close()
+
+    def __repr__(self) -> str:
+        return f"<SpillingBacklog over {self._limit}: {self._backlog!r}>"
+
+    def _spill(self, memory: MemoryBacklog) -> None:
+        disk = UrlBacklog()
+        disk.take_over(memory)
+        self._memory, self._backlog = None, disk
+
+
+# Made once: json.dumps with separators makes an encoder for each call, 4 us.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _host_key(host: str) -> bytes:
+    return host.encode("utf-8", "surrogatepass")
+
+
+def _host_of(key: bytes) -> str:
+    return key.decode("utf-8", "surrogatepass")
+
+
+def _to_row(request: Request) -> str:
+    """Return as JSON what a request says besides its host; a key of 0 is the URL.
+
+    JSON, because it escapes what SQLite's texts cannot hold (lone surrogates) and can
+    be read by a later version.
+    """
+    return _to_json(
+        (
+            request.url,
+            0 if request.key == request.url else request.key,
+            request.origin,
+            request.depth,
+            request.purpose.value,
+            request.method,
+            request.attempt,
+        )
+    )
+
+
+def _from_row(host: str, row: str) -> Request:
+    url, key, origin, depth, purpose, method, attempt = json.loads(row)
+    return Request(
+        url=url,
+        key=url if key == 0 else key,
+        host=host,
+        origin=origin,
+        depth=depth,
+        purpose=Purpose(purpose),
+        method=method,
+        attempt=attempt,
+    )
