@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
+from operator import is_
 from typing import Protocol
 
 from .models import Purpose, Request
@@ -260,11 +261,9 @@ def _leaner(request: Request, like: Request) -> Request:
     Each URL that was parsed has its own copy of host and origin, and often a key that
     equals it: 200 bytes that are said already.
     """
-    if request.host is like.host and request.origin is like.origin:
+    key = request.url if request.key == request.url else request.key
+    origin = like.origin if request.origin == like.origin else request.origin
+    has = (request.key, request.host, request.origin)
+    if all(map(is_, has, (key, like.host, origin))):
         return request
-    return replace(
-        request,
-        key=request.url if request.key == request.url else request.key,
-        host=like.host,
-        origin=like.origin if like.origin == request.origin else request.origin,
-    )
+    return replace(request, key=key, host=like.host, origin=origin)
