@@ -172,9 +172,8 @@ class LinkGraph:
             raise ValueError(
                 f"as many targets as links, got {len(targets)} for {len(links)}"
             )
-        asked = [fragment_of(one) if "#" in one else "" for one in map(_URL, links)]
         details = (
-            _joined([text[:TEXT_MAX_CHARS] for text in map(_TEXT, links)]),
+            _joined_texts([*map(_TEXT, links)]),
             array("I", map(_LINE, links)).tobytes(),
             array("I", map(_COLUMN, links)).tobytes(),
             bytes(map(self._shapes.__getitem__, map(_SHAPE, links))),
@@ -185,7 +184,7 @@ class LinkGraph:
                     url,
                     key_id,
                     array("q", targets).tobytes(),
-                    _joined(asked),
+                    _joined_fragments([*map(_URL, links)]),
                     None if anchors is None else _joined(list(anchors)),
                     marshal.dumps(details),
                 )
@@ -411,10 +410,16 @@ class _Record:
         """
         if not self.joined_fragments.strip(_SEPARATOR):
             return set()
-        asked = set(zip(self.targets, self.fragments, strict=True))
-        own = self.anchors.split(_SEPARATOR) if self.anchors is not None else ()
-        asked.difference_update((self.key_id, anchor) for anchor in own)
-        return {pair for pair in asked if pair[1] and pair[0] != NO_TARGET}
+        own: frozenset[str] = frozenset()
+        if self.anchors is not None and self.key_id in self.targets:
+            own = frozenset(self.anchors.split(_SEPARATOR))
+        return {
+            pair
+            for pair in zip(self.targets, self.fragments, strict=True)
+            if pair[1]
+            and pair[0] != NO_TARGET
+            and not (pair[0] == self.key_id and pair[1] in own)
+        }
 
     def linked(self) -> set[int]:
         """Return the ids of the other pages that this one links to."""
@@ -586,6 +591,20 @@ def _joined(texts: list[str]) -> str:
     joined = _SEPARATOR.join(texts)
     if joined.count(_SEPARATOR) > max(len(texts) - 1, 0):
         joined = _SEPARATOR.join(one.replace(_SEPARATOR, "\ufffd") for one in texts)
+    return joined
+
+
+def _joined_texts(texts: list[str]) -> str:
+    if texts and max(map(len, texts)) > TEXT_MAX_CHARS:
+        texts = [text[:TEXT_MAX_CHARS] for text in texts]
+    return _joined(texts)
+
+
+def _joined_fragments(urls: list[str]) -> str:
+    """Return what `fragment_of` says of each: a page has 100, so without the calls."""
+    joined = _joined([url.partition("#")[2] for url in urls])
+    if ":~:" in joined:
+        joined = _joined([fragment_of(url) for url in urls])
     return joined
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from .backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
@@ -30,18 +31,22 @@ SPILL_LIMIT = 100_000  # known URLs in memory: at most 25 MB
 IDS_IN_MEMORY = 2_000_000  # 20 MB: to look one up costs 0.5 us, in SQLite 3
 CACHE_KIB = 8 * 1024  # SQLite's page cache
 ASKED_AT_ONCE = 200  # requests; two marks each stay below the 999 of old SQLites
-MOVED_AT_ONCE = 1_000  # rows that a drain holds
+MOVED_AT_ONCE = 1_000  # requests that a drain holds
+REQUESTS_IN_A_ROW = 16  # most that are held of a host that is being asked: 4 kB
 CHANGES_PER_COMMIT = 1_000  # requests; for a file that stays
 
 APPLICATION_ID = 0x66657463  # "fetc": how such a file is told from others
 SCHEMA_VERSION = 1
 
+Row = tuple[bytes, int, str]  # host, count, requests
+
 _SCHEMA = """
 create table if not exists seen (mark integer primary key);
 create table if not exists waiting (
     host blob not null,       -- UTF-8
-    number integer not null,  -- ascending: the order in which they come
-    request text not null,    -- JSON, see _to_row
+    number integer not null,  -- ascending: the order in which rows come
+    count integer not null,   -- of requests in this row, at most 16
+    requests text not null,   -- JSON, see _to_json
     primary key (host, number)
 ) without rowid;
 """
@@ -50,13 +55,16 @@ create table if not exists waiting (
 class UrlBacklog:
     """A backlog in SQLite: memory does not grow with the URLs, nor with the hosts.
 
-    Not for several threads, nor for several processes. The first ids of a temporary
-    one stay in memory, because 20 of them are asked for with every page.
+    Not for several threads, nor for several processes. Requests that came together
+    stand in one row, and the row a host is being asked from is in memory: 16 requests
+    at most, and what was put back. The first ids of a temporary backlog stay in memory
+    too, because 20 of them are asked for with every page.
 
     Args:
         path: a file that stays, and in which a later UrlBacklog finds what this one
-            left: all of it after `close`, after a crash as it was at most 1,000
-            requests before. None: a temporary file without a name.
+            left: all of it after `close`; after a crash, what it was at most 1,000
+            requests before, less what was in memory. None: a temporary file without
+            a name.
         ids_in_memory: how many URLs are known in memory, 10 bytes each, before all
             of them are on disk; with a path they always are.
 
@@ -71,6 +79,7 @@ class UrlBacklog:
         self._name = "a temporary file" if path is None else str(path)
         self._stays = path is not None
         self._known = self._waiting = 0
+        self._heads: dict[str, deque[Request]] = {}  # what comes first, of some hosts
         self._ids_in_memory = ids_in_memory
         self._seen = IdSet() if path is None else None  # None: on disk
         with self._translated():
@@ -105,36 +114,34 @@ class UrlBacklog:
 
     def take(self, host: str, n: int) -> list[Request]:
         """Return the next n requests of one host, fewer where fewer wait."""
-        key = _host_key(host)
-        with self._translated():
-            rows = self._connection.execute(
-                "select number, request from waiting where host = ?"
-                " order by number limit ?",
-                (key, max(n, 0)),
-            ).fetchall()
-            if rows:
-                self._connection.execute(
-                    "delete from waiting where host = ? and number <= ?",
-                    (key, rows[-1][0]),
-                )
-                self._waiting -= len(rows)
-                self._changed(len(rows))
-        return [_from_row(host, row) for _, row in rows]
+        taken: list[Request] = []
+        while len(taken) < n:
+            head = self._heads.get(host) or self._next_row(host)
+            if not head:
+                break
+            while head and len(taken) < n:
+                taken.append(head.popleft())
+            if not head:
+                del self._heads[host]
+        self._waiting -= len(taken)
+        return taken
 
     def put_back(self, requests: Sequence[Request]) -> None:
         """Let requests that were taken wait again, before all others of their hosts."""
-        self._first -= len(requests)
-        with self._translated():
-            self._insert(requests, self._first)
+        for request in reversed(requests):
+            self._heads.setdefault(request.host, deque()).appendleft(request)
+        self._waiting += len(requests)
 
     def drain(self) -> Iterator[Request]:
         """Give out everything that waits; what was seen stays seen."""
+        for host in list(self._heads):
+            yield from self._all_of(host)
         while self._waiting:
             with self._translated():
                 (key,) = self._connection.execute(
                     "select host from waiting order by host limit 1"
                 ).fetchone()
-            yield from self.take(_host_of(key), MOVED_AT_ONCE)
+            yield from self._all_of(_host_of(key))
 
     def take_over(self, memory: MemoryBacklog) -> None:
         """Move all that another backlog holds into this one, new and temporary.
@@ -153,6 +160,7 @@ class UrlBacklog:
         try:
             with self._translated():
                 if self._stays and self._connection.in_transaction:
+                    self._save_heads()
                     self._connection.execute("commit")
         finally:
             self._connection.close()
@@ -175,11 +183,11 @@ class UrlBacklog:
             execute("pragma synchronous = off")
         self._connection.executescript(_SCHEMA)
         (self._known,) = execute("select count(*) from seen").fetchone()
-        self._waiting, first, last = execute(
-            "select count(*), min(number), max(number) from waiting"
+        self._waiting, self._first, last = execute(
+            "select ifnull(sum(count), 0), ifnull(min(number), 0),"
+            " ifnull(max(number), 0) from waiting"
         ).fetchone()
-        self._first = min(first or 0, 0)  # below this: what was put back
-        self._next = (last or 0) + 1
+        self._next = last + 1
         self._uncommitted = 0
         execute("begin")  # and, for a temporary file, never a commit
 
@@ -237,19 +245,49 @@ class UrlBacklog:
     def _append(self, requests: Sequence[Request]) -> None:
         if not requests:
             return
-        self._insert(requests, self._next)
-        self._next += len(requests)
-
-    def _insert(self, requests: Sequence[Request], first_number: int) -> None:
-        self._connection.executemany(
-            "insert into waiting values (?, ?, ?)",
-            (
-                (_host_key(request.host), number, _to_row(request))
-                for number, request in enumerate(requests, first_number)
-            ),
-        )
+        rows = _rows_of(requests)
+        self._insert(rows, self._next)
+        self._next += len(rows)
         self._waiting += len(requests)
         self._changed(len(requests))
+
+    def _insert(self, rows: Sequence[Row], first_number: int) -> None:
+        self._connection.executemany(
+            "insert into waiting values (?, ?, ?, ?)",
+            (
+                (host, number, count, requests)
+                for number, (host, count, requests) in enumerate(rows, first_number)
+            ),
+        )
+
+    def _next_row(self, host: str) -> deque[Request] | None:
+        """Move a host's first row into memory and return it, None where none is."""
+        key = _host_key(host)
+        with self._translated():
+            row = self._connection.execute(
+                "select number, requests from waiting where host = ?"
+                " order by number limit 1",
+                (key,),
+            ).fetchone()
+            if row is None:
+                return None
+            number, requests = row
+            self._connection.execute(
+                "delete from waiting where host = ? and number = ?", (key, number)
+            )
+            head = self._heads[host] = deque(_from_json(host, requests))
+            self._changed(len(head))
+        return head
+
+    def _save_heads(self) -> None:
+        """Write what is in memory before the rows of its hosts."""
+        rows = _rows_of([*chain.from_iterable(self._heads.values())])
+        self._insert(rows, self._first - len(rows))
+        self._heads.clear()
+
+    def _all_of(self, host: str) -> Iterator[Request]:
+        while taken := self.take(host, MOVED_AT_ONCE):
+            yield from taken
 
     def _changed(self, requests: int) -> None:
         """Commit now and then, if the file stays: a commit a page is 20 ms a page."""
@@ -330,10 +368,6 @@ class SpillingBacklog:
         self._memory, self._backlog = None, disk
 
 
-# Made once: json.dumps with separators makes an encoder for each call, 4 us.
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def _host_key(host: str) -> bytes:
     return host.encode("utf-8", "surrogatepass")
 
@@ -342,34 +376,50 @@ def _host_of(key: bytes) -> str:
     return key.decode("utf-8", "surrogatepass")
 
 
-def _to_row(request: Request) -> str:
-    """Return as JSON what a request says besides its host; a key of 0 is the URL.
+def _rows_of(requests: Iterable[Request]) -> list[Row]:
+    """Return requests in rows of one host each, in their order."""
+    by_host: dict[str, list[Request]] = {}
+    for request in requests:
+        by_host.setdefault(request.host, []).append(request)
+    return [
+        (_host_key(host), len(some), _to_json(some))
+        for host, here in by_host.items()
+        for start in range(0, len(here), REQUESTS_IN_A_ROW)
+        for some in (here[start : start + REQUESTS_IN_A_ROW],)
+    ]
+
+
+def _to_json(requests: Sequence[Request]) -> str:
+    """Return what requests say besides their host; a key of 0 is the URL.
 
     JSON, because it escapes what SQLite's texts cannot hold (lone surrogates) and can
     be read by a later version.
     """
-    return _to_json(
-        (
-            request.url,
-            0 if request.key == request.url else request.key,
-            request.origin,
-            request.depth,
-            request.purpose.value,
-            request.method,
-            request.attempt,
+    return json.dumps(
+        [
+            (
+                request.url,
+                0 if request.key == request.url else request.key,
+                request.origin,
+                request.depth,
+                request.purpose.value,
+                request.method,
+                request.attempt,
+            )
+            for request in requests
+        ]
+    )
+
+
+def _from_json(host: str, text: str) -> Iterator[Request]:
+    for url, key, origin, depth, purpose, method, attempt in json.loads(text):
+        yield Request(
+            url=url,
+            key=url if key == 0 else key,
+            host=host,
+            origin=origin,
+            depth=depth,
+            purpose=Purpose(purpose),
+            method=method,
+            attempt=attempt,
         )
-    )
-
-
-def _from_row(host: str, row: str) -> Request:
-    url, key, origin, depth, purpose, method, attempt = json.loads(row)
-    return Request(
-        url=url,
-        key=url if key == 0 else key,
-        host=host,
-        origin=origin,
-        depth=depth,
-        purpose=Purpose(purpose),
-        method=method,
-        attempt=attempt,
-    )

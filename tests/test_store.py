@@ -46,6 +46,7 @@ def small(monkeypatch):
     monkeypatch.setattr(store, "ASKED_AT_ONCE", 2)
     monkeypatch.setattr(store, "MOVED_AT_ONCE", 2)
     monkeypatch.setattr(store, "CHANGES_PER_COMMIT", 2)
+    monkeypatch.setattr(store, "REQUESTS_IN_A_ROW", 3)
 
 
 def test_a_url_is_new_once(backlog):
@@ -146,6 +147,8 @@ class SameAnswers(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(store, "REQUESTS_IN_A_ROW", 3)
         self.spilling = SpillingBacklog(limit=10)
         self.backlogs = [
             MemoryBacklog(),
@@ -188,6 +191,7 @@ class SameAnswers(RuleBasedStateMachine):
     def teardown(self):
         for backlog in self.backlogs:
             backlog.close()
+        self.patch.undo()
 
 
 SameAnswers.TestCase.settings = settings(max_examples=60, deadline=None)
@@ -222,6 +226,11 @@ def test_a_backlog_with_a_path_goes_on_where_it_was_closed(tmp_path):
     first.close()
     second = UrlBacklog(path)
     assert (second.waiting, second.known) == (5, 5)
+    second.put_back([*second.take("a.example", 1), request(0, "b.example")])
+    second.close()
+    second = UrlBacklog(path)
+    assert (second.waiting, second.known) == (6, 5)
+    assert second.take("b.example", 2) == [request(0, "b.example")]
     assert second.add_unseen([request(4), request(5)]) == [request(5)]
     second.put_back([request(9)])
     numbers = [one.url[-1] for one in second.take("a.example", 9)]

@@ -143,7 +143,8 @@ def play_manual(urls: int, links: int, anchors: int = 150) -> None:
         took_s += time.process_time() - begun_s
     print(f"{urls} pages, {links} links and {anchors} anchors each")
     print(
-        f"add_page         {took_s / urls * 1e6:8.1f} us/page, +{rss_mb() - began_mb:.0f} MB"
+        f"add_page         {took_s / urls * 1e6:8.1f} us/page,"
+        f" +{rss_mb() - began_mb:.0f} MB"
     )
     some = frozenset(ids[:1000])
 
