@@ -51,6 +51,7 @@ __all__ = [
 NO_TARGET = 0  # the target of a link that leads to nothing that is fetched: mailto:
 
 MEMORY_BYTES = 8 * 1024 * 1024  # of records; beyond that, a file
+WRITTEN_AT_ONCE_BYTES = 256 * 1024  # a write for each page costs as much as the page
 DRAWERS = 256
 ROWS_HELD = 100_000  # in drawers, before they are written; about 20 MB
 CHARACTERS_OF_A_ROW = 100  # a row with a long text counts as several
@@ -472,29 +473,37 @@ class _Spool:
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
-        self._at_end = True
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self.size = 0
 
     def append(self, content: bytes) -> int:
         """Write behind what is there; return where that began."""
-        try:
-            if not self._at_end:
-                self._file.seek(self.size)
-                self._at_end = True
-            self._file.write(content)
-        except OSError as error:
-            raise _cannot_keep(error) from error
         began = self.size
         self.size += len(content)
+        self._pending.append(content)
+        self._pending_bytes += len(content)
+        if self._pending_bytes >= WRITTEN_AT_ONCE_BYTES:
+            self._write()
         return began
 
     def read(self, offset: int, length: int) -> bytes:
-        self._at_end = False
+        if self._pending:
+            self._write()
         try:
             self._file.seek(offset)
             return self._file.read(length)
         except OSError as error:  # what was written last is on its way only now
             raise _cannot_keep(error) from error
+
+    def _write(self) -> None:
+        try:
+            self._file.seek(self.size - self._pending_bytes)
+            self._file.write(b"".join(self._pending))
+        except OSError as error:
+            raise _cannot_keep(error) from error
+        self._pending.clear()
+        self._pending_bytes = 0
 
     def close(self) -> None:
         with suppress(OSError):  # what a full disk did not take is not needed now

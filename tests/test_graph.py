@@ -38,6 +38,7 @@ def tight(monkeypatch):
     """Bounds that three links reach: everything goes through files."""
     monkeypatch.setattr(graph_module, "ROWS_HELD", 3)
     monkeypatch.setattr(graph_module, "MEMORY_BYTES", 64)
+    monkeypatch.setattr(graph_module, "WRITTEN_AT_ONCE_BYTES", 300)
 
 
 def link(url: str, line: int = 1, text: str = "here") -> Link:
@@ -251,10 +252,14 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
         def write(self, content):
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        def seek(self, offset):
+            pass
+
         def close(self):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(graph_module, "SpooledTemporaryFile", FullFile)
+    monkeypatch.setattr(graph_module, "WRITTEN_AT_ONCE_BYTES", 1)
     graph = LinkGraph()
     with pytest.raises(StoreError) as caught:
         add(graph, SITE)
