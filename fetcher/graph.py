@@ -108,7 +108,8 @@ class Degrees:
     """How the pages of a site are linked to each other.
 
     A page counts once for each page it links to, however many links there are, and
-    not for itself. A link to a URL that redirects counts for where that ended.
+    not for itself. A link to a URL that redirects counts for where that ended; a page
+    that links to both counts twice there.
 
     links:        links in all, with those of one page to itself and repeated ones
     targets:      distinct URLs that are linked to, fetched or not

@@ -28,7 +28,7 @@ from .models import Purpose, Request
 __all__ = ["SPILL_LIMIT", "SpillingBacklog", "UrlBacklog"]
 
 SPILL_LIMIT = 100_000  # known URLs in memory: at most 25 MB
-IDS_IN_MEMORY = 2_000_000  # 20 MB: to look one up costs 0.5 us, in SQLite 3
+IDS_IN_MEMORY = 2_000_000  # 20 MB: to look one up costs 0.5 us, in SQLite 4
 CACHE_KIB = 8 * 1024  # SQLite's page cache
 ASKED_AT_ONCE = 200  # requests; two marks each stay below the 999 of old SQLites
 MOVED_AT_ONCE = 1_000  # requests that a drain holds
@@ -290,7 +290,7 @@ class UrlBacklog:
             yield from taken
 
     def _changed(self, requests: int) -> None:
-        """Commit now and then, if the file stays: a commit a page is 20 ms a page."""
+        """Commit now and then, if the file stays: each commit waits for the disk."""
         self._uncommitted += requests
         if self._stays and self._uncommitted >= CHANGES_PER_COMMIT:
             self._connection.execute("commit")
