@@ -7,12 +7,20 @@ What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
     +-- ConfigError (also a ValueError)    an option or a value makes no sense
     +-- InputError                         a list of URLs cannot be read
     +-- OutputError                        a result cannot be written
+    +-- StoreError                         what a run must remember cannot be kept
     +-- ExtractError                       `extract=` gave what cannot travel
 """
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "ExtractError", "FetcherError", "InputError", "OutputError"]
+__all__ = [
+    "ConfigError",
+    "ExtractError",
+    "FetcherError",
+    "InputError",
+    "OutputError",
+    "StoreError",
+]
 
 
 class FetcherError(Exception):
@@ -29,6 +37,10 @@ class InputError(FetcherError):
 
 class OutputError(FetcherError):
     """A result cannot be written; the message names the file."""
+
+
+class StoreError(FetcherError):
+    """What a run must remember cannot be kept or read; the message says why."""
 
 
 class ExtractError(FetcherError):

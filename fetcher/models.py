@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "Link",
     "MetaRefresh",
+    "Purpose",
     "Request",
     "Settings",
     "SettingsOptions",
@@ -332,6 +333,16 @@ class SettingsOptions(TypedDict, total=False):
     session: Callable[[], requests.Session] | None
 
 
+class Purpose(StrEnum):
+    """What a URL is asked for."""
+
+    PAGE = "page"
+    CHECK = "check"
+    ROBOTS = "robots"
+    SITEMAP = "sitemap"
+    PROBE = "probe"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One URL to be asked for, as the person wrote it.
@@ -339,6 +350,7 @@ class Request:
     `attempt` counts from 1. What follows from the URL is filled in when it is read:
     `key` is the form by which duplicates are known (normalised, no fragment), `host`
     whose limits it falls under, `origin` which kept connections can serve it.
+    `depth` is the number of links followed to find it.
     """
 
     url: str
@@ -380,3 +392,6 @@ class Finding:
     line: int = 0
     column: int = 0
     link_text: str = ""
+    depth: int = 0
+    purpose: Purpose = Purpose.PAGE
+    method: str = "GET"

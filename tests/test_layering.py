@@ -24,8 +24,8 @@ ROWS = (
     {"errors", "models", "pool"},
     {"guard", "urls", "warm"},
     {"facts", "robots", "sitemaps"},
-    {"page"},
-    {"checks", "config", "frontier", "report", "rules", "store", "transport"},
+    {"backlog", "page"},
+    {"checks", "config", "frontier", "graph", "report", "rules", "store", "transport"},
     {"export", "output"},
     {"source", "task"},
     {"cluster", "engine", "notify"},
@@ -37,7 +37,7 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps"),
-    *("checks", "frontier", "report", "rules"),
+    *("backlog", "checks", "frontier", "report", "rules"),
 }
 IMPURE = set(ROW_OF) - PURE
 
