@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from .engine import Progress
+    from .models import Request
     from .output import Outputs
     from .page import Page
     from .report import Report
@@ -169,6 +170,99 @@ def option(section: str, *names: str, **rest: Any) -> Callable[[Command], Comman
     return click.option(*names, cls=Option, section=section, **rest)
 
 
+SITE_OPTIONS = (
+    option(
+        "Links",
+        "-d",
+        "--depth",
+        type=click.IntRange(0),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help="Follow links so far from what was given, and check all others.",
+    ),
+    option(
+        "Links",
+        "--check-links/--no-check-links",
+        default=None,
+        help="Ask whether what pages point to is there.  [default: with --depth]",
+    ),
+    option(
+        "Links",
+        "--scope",
+        type=click.Choice(("origin", "host", "domain", "prefix", "all")),
+        default="origin",
+        show_default=True,
+        help="What is followed: links within the same origin, host, registrable domain,"
+        " directory, or anywhere.",
+    ),
+    option(
+        "Links",
+        "--include",
+        multiple=True,
+        metavar="REGEX",
+        help="Follow only URLs that match, or these although excluded; repeatable.",
+    ),
+    option(
+        "Links",
+        "--exclude",
+        multiple=True,
+        metavar="REGEX",
+        help="Neither follow nor check URLs that match; repeatable.",
+    ),
+    option(
+        "Links",
+        "--external",
+        type=click.Choice(("check", "skip")),
+        default="check",
+        show_default=True,
+        help="Links that lead out of scope.",
+    ),
+    option(
+        "Links",
+        "--redirects",
+        type=click.Choice(("ok", "warn", "error")),
+        default="ok",
+        show_default=True,
+        help="Links to what is redirected for good.",
+    ),
+    option(
+        "Links",
+        "--sitemap",
+        is_flag=True,
+        help="Fetch what the sitemaps list too, and compare them with the links.",
+    ),
+    option(
+        "Links",
+        "--strip-param",
+        "strip_params",
+        multiple=True,
+        metavar="GLOB",
+        help="Take these query parameters out of links (utm_*); repeatable.",
+    ),
+    option(
+        "Links",
+        "--max-url-length",
+        type=click.IntRange(1),
+        metavar="N",
+        default=2083,
+        show_default=True,
+        help="Do not follow longer links.",
+    ),
+    option(
+        "Links",
+        "--ignore-robots",
+        is_flag=True,
+        help="Do not ask for robots.txt: for a site of your own.",
+    ),
+    option(
+        "Links",
+        "--obey-robots",
+        is_flag=True,
+        help="Let robots.txt decide about what was given too, not only what was found.",
+    ),
+)
+
 JOB_OPTIONS = (
     option(
         "Pace",
@@ -230,6 +324,13 @@ JOB_OPTIONS = (
         help="Fetch at most so many pages.",
     ),
     option(
+        "Input",
+        "--max-time",
+        type=DURATION,
+        metavar="TIME",
+        help="End after so long, and report what was done by then.",
+    ),
+    option(
         "Requests",
         "-t",
         "--timeout",
@@ -279,6 +380,13 @@ JOB_OPTIONS = (
         "--user-agent",
         metavar="TEXT",
         help="Say this and not fetcher's own name.",
+    ),
+    option(
+        "Requests",
+        "--from",
+        "from_",
+        metavar="ADDRESS",
+        help="Tell sites whom to write to (the From field).",
     ),
     option(
         "Requests",
@@ -341,7 +449,7 @@ JOB_OPTIONS = (
         multiple=True,
         metavar="FILE",
         help="Write this file too; its ending names the format: .txt, .json, .jsonl,"
-        " .csv; repeatable.",
+        " .csv, .xml (a sitemap); repeatable.",
     ),
     option(
         "Result",
@@ -350,7 +458,7 @@ JOB_OPTIONS = (
         "stdout_format",
         default="text",
         show_default=True,
-        type=click.Choice(("text", "json", "jsonl", "csv")),
+        type=click.Choice(("text", "json", "jsonl", "csv", "sitemap")),
         help="What standard output gets.",
     ),
     option(
@@ -386,7 +494,7 @@ JOB_OPTIONS = (
 
 def job_options(command: Command) -> Command:
     """Add the options that every command which fetches has."""
-    for add in reversed(JOB_OPTIONS):
+    for add in reversed((*JOB_OPTIONS[:6], *SITE_OPTIONS, *JOB_OPTIONS[6:])):
         command = add(command)
     return command
 
@@ -419,10 +527,11 @@ def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
     """Fetch web pages with a pool of processes and report what came of each.
 
     INPUT is the path of a list (one URL a line, # comments), - for a list on standard
-    input, or a URL.
+    input, a URL, or a sitemap (path or URL).
 
     \b
       fetcher urls.txt
+      fetcher https://example.com --depth 5
       fetcher https://example.com -o pages.jsonl -o report.txt
       fetcher demo
     """  # noqa: D301 -- click's sign for lines that are kept as they are
@@ -474,24 +583,28 @@ def completion(shell: str) -> int:
     return ALL_WELL
 
 
-def given_of(text: str) -> str | Path:
+def given_of(text: str) -> str | Path | Request:
     """Return an INPUT as crawl() wants it: a URL as text, a list as a Path."""
-    from .source import is_url
+    from .source import given_url, is_url
 
-    return text if is_url(text) else Path(text)
+    return given_url(text) if is_url(text) else Path(text)
 
 
-def run_job(given: Sequence[str | Path], name: str, options: Mapping[str, Any]) -> int:
+def run_job(
+    given: Sequence[str | Path | Request], name: str, options: Mapping[str, Any]
+) -> int:
     """Run crawl() as the options say; return the exit code."""
     from .engine import crawl
-    from .models import State
+    from .models import Request, State
 
-    teller = Teller(options, total_of(given, options["max_pages"]))
+    # One list names its lines; among several each says which list it is of.
+    only = given[0] if len(given) == 1 else None
+    teller = Teller(options, total_of(given, options))
     interrupted = False
     with open_outputs(options) as outputs, teller:
         try:
             report = crawl(
-                given[0] if len(given) == 1 else given,
+                given if only is None or isinstance(only, Request) else only,
                 teller.on_page,
                 output=outputs,
                 on_progress=teller.on_progress,
@@ -545,12 +658,25 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "retries": options["retries"],
         "retry_delay_s": options["retry_delay"],
         "max_pages": options["max_pages"],
+        "max_time_s": options["max_time"],
+        "depth": options["depth"],
+        "check_links": options["check_links"],
+        "scope": options["scope"],
+        "include": options["include"],
+        "exclude": options["exclude"],
+        "external": options["external"],
+        "redirects": options["redirects"],
+        "sitemap": options["sitemap"],
+        "strip_params": options["strip_params"],
+        "max_url_chars": options["max_url_length"],
+        "ignore_robots": options["ignore_robots"],
+        "obey_robots": options["obey_robots"],
         "default_scheme": options.get("default_scheme", "https"),
         "timeout_s": options["timeout"],
         "max_redirects": options["max_redirects"],
         "max_bytes": options["max_size"],
         "accept": options["accept"],
-        "headers": options["header"],
+        "headers": sent_headers(options),
         "user_agent": options["user_agent"],
         "auth": login(options["user"]),
         "netrc": options["netrc"],
@@ -564,6 +690,14 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def sent_headers(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the header fields that `--header` and `--from` ask for."""
+    headers: tuple[tuple[str, str], ...] = options["header"]
+    if options["from_"] is not None:
+        headers += (("From", options["from_"]),)
+    return headers
+
+
 def login(user: str | None) -> tuple[str, str] | None:
     """Return name and password of `--user`; ask for a password that is not given."""
     if user is None:
@@ -574,13 +708,18 @@ def login(user: str | None) -> tuple[str, str] | None:
     return name, password
 
 
-def total_of(given: Sequence[str | Path], max_pages: int | None) -> int | None:
+def total_of(
+    given: Sequence[str | Path | Request], options: Mapping[str, Any]
+) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
     from .source import count_entries
 
-    if Path("-") in given:
+    if Path("-") in given or options["depth"] or options["sitemap"]:
         return None
-    total = sum(1 if isinstance(x, str) else count_entries(x) for x in given)
+    if not all(isinstance(each, str | Path) for each in given):
+        return None  # a sitemap that has still to be fetched
+    total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in given)
+    max_pages: int | None = options["max_pages"]
     return total if max_pages is None else min(total, max_pages)
 
 

@@ -6,7 +6,8 @@
                  |                                            v  thread: puts, no more)
               _land  <-------------------------------  arrivals, a queue
                  |
-                 +--> facts --> callback(page) --> report, outputs
+                 +--> Site: links to follow and check --> Frontier
+                 +--> callback(page) --> report, outputs
                       (the caller's thread)
 
 What it promises:
@@ -26,7 +27,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -34,21 +36,32 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import signature
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Protocol, Unpack
+from typing import Any, Protocol, Unpack
 
 from . import export
 from .errors import ConfigError
-from .frontier import Frontier
-from .models import Failure, Kind, Request, Settings, SettingsOptions
+from .frontier import Frontier, Refused
+from .models import (
+    CrawlOptions,
+    Failure,
+    Following,
+    Kind,
+    Purpose,
+    Request,
+    Settings,
+)
 from .output import Outputs
 from .page import Page
 from .pool import Pool, WorkerLost
 from .report import Report
+from .site import Site
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes
+from .urls import ScopeKind
 from .warm import PRELOADED, start_reading
 
 __all__ = ["PoolLike", "Progress", "crawl"]
@@ -106,13 +119,14 @@ def crawl(
     retries: int = 2,
     retry_delay_s: float = 2.0,
     max_pages: int | None = None,
+    max_time_s: float | None = None,
     default_scheme: str = "https",
     extract: Extract | None = None,
     output: str | Path | Iterable[str | Path] | Outputs = (),
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
-    **settings: Unpack[SettingsOptions],
+    **options: Unpack[CrawlOptions],
 ) -> Report:
     """Fetch every URL once, hand each Page to `callback`, and return the Report.
 
@@ -128,7 +142,8 @@ def crawl(
         retries: further attempts for what may pass, 0 or more.
         retry_delay_s: seconds before the first retry; each later waits 5 times
             as long, 60 s at most. A Retry-After that asks for more is honoured.
-        max_pages: URLs that are fetched at most; None: all.
+        max_pages: pages that are fetched at most; None: all.
+        max_time_s: after so many seconds the run ends softly; None: never.
         default_scheme: "https" or "http", for a URL without a scheme.
         extract: runs in the worker right after the download and returns plain
             values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
@@ -137,7 +152,8 @@ def crawl(
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
-        settings: the fields of `fetcher.Settings`: timeout_s, headers, auth, ...
+        options: the fields of `fetcher.Following`: depth, scope, check_links, ...,
+            and of `fetcher.Settings`: timeout_s, headers, auth, ...
 
     Returns:
         The Report; `report.ok` says whether every page came as it should.
@@ -157,23 +173,33 @@ def crawl(
     _check("retries", retries, 0)
     _check("retry_delay_s", retry_delay_s, 0)
     _check("max_pages", max_pages, 1)
+    _check("max_time_s", max_time_s, 0.001)
     if pool is None:
         start_reading()
-    how = _settings(settings)
+    how, following = _split(options)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
     ]
+    site = Site(following, user_agent=how.user_agent)
     run = _Run(
         source=Source(urls, default_scheme=default_scheme),
         frontier=Frontier(
-            per_host=per_host, delay_s=delay_s, retry_delays_s=retry_delays_s
+            per_host=per_host,
+            delay_s=delay_s,
+            retry_delays_s=retry_delays_s,
+            backlog=site.backlog(),
+            waits=site.waits,
+            obeys=site.obeys,
+            first=site.first,
         ),
+        site=site,
         job=job_bytes(how, extract),
         callback=callback,
         outputs=output if isinstance(output, Outputs) else _outputs(output),
         concurrency=concurrency,
         max_pages=max_pages,
+        max_time_s=max_time_s,
         task_deadline_s=how.timeout_s + TASK_GRACE_S,
         stop=stop,
         on_progress=on_progress,
@@ -189,17 +215,20 @@ class _Run:
         *,
         source: Source,
         frontier: Frontier,
+        site: Site,
         job: bytes,
         callback: Callback | None,
         outputs: Outputs,
         concurrency: int,
         max_pages: int | None,
+        max_time_s: float | None,
         task_deadline_s: float,
         stop: threading.Event | None,
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
         self._source = source
         self._frontier = frontier
+        self._site = site
         self._job = job
         self._callback = callback
         self._outputs = outputs
@@ -212,7 +241,7 @@ class _Run:
         self._interrupts = _Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = _Lanes()
-        self._looks = _Looks()
+        self._looks = _Looks(site.facts)
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -220,10 +249,14 @@ class _Run:
         self._room = threading.Event()
         self._ended = False
         self._stopping = False
-        self._unsent: list[Request] = []  # what a soft end has still to conclude
-        self._read_count = 0
+        self._unsent: Iterator[Request] = iter(())  # what an end has to conclude
+        self._entries: deque[Iterator[Request | Page]] = deque()  # of sitemaps
+        self._pages_found = 0
         self._told_s = 0.0
         self._began_s = time.monotonic()
+        self._ends_s = (
+            float("inf") if max_time_s is None else max_time_s + self._began_s
+        )
 
     def run(self, pool: PoolLike | None, workers: int | None) -> Report:
         """Run to the end, on the pool that was given or on one of our own."""
@@ -251,6 +284,8 @@ class _Run:
             if own is not None:
                 own.terminate()
                 own.join()
+            self._frontier.close()
+            self._site.close()
 
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
@@ -279,15 +314,22 @@ class _Run:
 
         None means that everything asked for has been concluded.
         """
-        if self._stop is not None and self._stop.is_set() and not self._stopping:
+        if self._is_to_stop() and not self._stopping:
             self._end_softly()
         while not self._is_full():
             found = self._frontier.next(time.monotonic())
             if isinstance(found, Request):
                 self._send(found)
+            elif isinstance(found, Refused):
+                self._refuse(found.request)
             elif not self._read_one():
                 return found
         return float("inf")
+
+    def _is_to_stop(self) -> bool:
+        if self._stop is not None and self._stop.is_set():
+            return True
+        return time.monotonic() >= self._ends_s
 
     def _is_full(self) -> bool:
         return (
@@ -305,16 +347,30 @@ class _Run:
         entry = self._take_entry()
         if entry is None:
             return False
-        self._read_count += 1
         if isinstance(entry, Page):
+            self._pages_found += 1
             self._conclude(entry)
-        elif not self._frontier.add(entry):
-            self._report.count_duplicate()
-        elif self._pages_left is not None:
-            self._pages_left -= 1
+        elif entry.purpose is Purpose.SITEMAP:
+            self._frontier.add(entry)
+        else:
+            self._site.start(entry)
+            self._add_page(entry)
         return True
 
+    def _add_page(self, request: Request) -> None:
+        if not self._frontier.add(request):
+            self._report.count_duplicate()
+            return
+        self._pages_found += 1
+        if self._pages_left is not None:
+            self._pages_left -= 1
+
     def _take_entry(self) -> Request | Page | None:
+        while self._entries:
+            entry = next(self._entries[0], None)
+            if entry is not None:
+                return entry
+            self._entries.popleft()
         if not self._source.may_block:
             return self._source.take()
         with self._interrupts.allowed():
@@ -325,12 +381,19 @@ class _Run:
         self._submit(
             (
                 *(request.url, request.attempt, self._job),
-                *(time.monotonic(), self._looks.wanted),
+                *(time.monotonic(), *self._how(request)),
             ),
             self._lanes.take(request),
             partial(self._arrived, request),
             partial(self._lost, request),
         )
+
+    def _how(self, request: Request) -> tuple[object, ...]:
+        """Return what `task.fetch` is told of this request beyond its URL."""
+        if request.purpose is Purpose.PAGE:
+            return (self._looks.wanted,)
+        facts = self._site.probe_facts if request.purpose is Purpose.PROBE else ()
+        return facts, request.method, self._site.max_bytes(request)
 
     def _arrived(self, request: Request, outcome: object) -> None:
         """Note an answer (the pool's thread, which therefore must do no more).
@@ -349,7 +412,8 @@ class _Run:
 
     def _wait(self, wait_s: float) -> Iterator[tuple[Request, object]]:
         """Yield what has arrived; wait for the first of it, not for ever."""
-        quiet = self._stop is None and self._on_progress is None
+        unlimited = self._ends_s == float("inf")
+        quiet = self._stop is None and self._on_progress is None and unlimited
         limit_s = min(wait_s, 60.0 if quiet else TICK_S)
         try:
             arrival = self._arrivals.get_nowait()
@@ -376,11 +440,61 @@ class _Run:
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
             raise outcome
+        page.depth = request.depth
         final = self._frontier.done(page, request, time.monotonic())
         del self._flights[id(request)]
         self._lanes.give_back(request)
-        if final:
+        if not final:
+            return
+        if request.purpose is Purpose.PAGE:
+            self._follow(page, request)
             self._conclude(page)
+        else:
+            self._take_note(page, request)
+
+    def _follow(self, page: Page, request: Request) -> None:
+        """Queue what a page links to, as far as the run goes."""
+        found = self._site.discover(page, request)
+        if self._stopping:
+            for each in found:
+                self._site.leave_out(each)
+            return
+        if self._pages_left is None:
+            new = self._frontier.add_all(found)
+            self._pages_found += sum(each.purpose is Purpose.PAGE for each in new)
+            return
+        for each in found:
+            is_page = each.purpose is Purpose.PAGE and self._pages_left > 0
+            wanted = each if is_page else self._site.only_checked(each)
+            if wanted is not None and self._frontier.add(wanted) and is_page:
+                self._pages_found += 1
+                self._pages_left -= 1
+
+    def _take_note(self, page: Page, request: Request) -> None:
+        """Take an answer that is for the run itself and not for the caller."""
+        site, frontier = self._site, self._frontier
+        if request.purpose is Purpose.CHECK:
+            site.settle(page, request)
+        elif request.purpose is Purpose.ROBOTS:
+            frontier.obey(request, site.take_rules(page, request), time.monotonic())
+            for probe in site.probes(request):
+                frontier.ask_first(probe)
+            frontier.add_all(site.sitemaps(request))
+        elif request.purpose is Purpose.PROBE:
+            site.take_probe(page, request)
+        elif site.is_sitemap(page):
+            self._entries.append(site.read_sitemap(page, request))
+        elif request.depth == 0:  # given as one, and none: a page like others
+            self._pages_found += 1
+            self._conclude(page)
+
+    def _refuse(self, request: Request) -> None:
+        """End a request that robots.txt does not allow."""
+        page = self._site.refused(request)
+        if request.depth == 0 and request.purpose is Purpose.PAGE:
+            self._conclude(page)
+        elif request.purpose is Purpose.PAGE:
+            self._pages_found -= 1
 
     def _conclude(self, page: Page) -> None:
         """Show a final Page to the caller, and save it whatever they do."""
@@ -400,25 +514,43 @@ class _Run:
     def _end_softly(self) -> None:
         self._stopping = True
         self._unsent = self._frontier.drain()
-        while self._unsent:
-            request = self._unsent.pop()
-            self._conclude(_cancelled_page(request, "the run was stopped before it"))
+        for request in self._unsent:
+            if self._is_owed(request):
+                self._conclude(
+                    _cancelled_page(request, "the run was stopped before it")
+                )
+
+    def _is_owed(self, request: Request) -> bool:
+        """Whether a request that is not made any more must end in a Page all the same.
+
+        That is what was given. What was only found is counted.
+        """
+        if request.purpose is Purpose.PAGE and request.depth == 0:
+            return True
+        self._site.leave_out(request)
+        return False
 
     def _save_what_came(self) -> None:
         """Give every URL that was read its Page, when the run was cut short."""
-        waiting = [*self._unsent, *self._frontier.drain()]
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
             page = _as_page(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
-                self._save(page)
-        for request in [*self._flights.values(), *waiting]:
-            self._save(_cancelled_page(request, "the run was cut short"))
+                page.depth = request.depth
+                self._site.settle(page, request)
+                if request.purpose is Purpose.PAGE:
+                    self._save(page)
+        under_way = list(self._flights.values())
         self._flights.clear()
+        for request in chain(under_way, self._unsent, self._frontier.drain()):
+            if self._is_owed(request):
+                self._save(_cancelled_page(request, "the run was cut short"))
 
     def _close(self, *, interrupted: bool) -> Report:
         self._tell(ended=True)
         unread = self._source.count_unread() if interrupted else 0
+        if self._site.is_on:
+            self._report.site = self._site.finish()
         self._report.finish(
             elapsed_s=time.monotonic() - self._began_s,
             interrupted=interrupted,
@@ -434,10 +566,11 @@ class _Run:
         self._told_s = now_s
         report = self._report
         all_read = self._source.exhausted or self._pages_left == 0
+        all_read = all_read and not self._entries
         self._on_progress(
             Progress(
                 done=report.total,
-                total=self._read_count - report.duplicates if all_read else None,
+                total=self._pages_found if all_read else None,
                 fell_short=report.fell_short,
                 body_bytes=report.body_bytes,
                 elapsed_s=now_s - self._began_s,
@@ -455,8 +588,8 @@ class _Looks:
     there, read when it is asked for.
     """
 
-    def __init__(self) -> None:
-        self.wanted: tuple[str, ...] = ()
+    def __init__(self, wanted: tuple[str, ...]) -> None:
+        self.wanted = wanted
         self._pages = 0
         self._times: dict[str, int] = {}
 
@@ -609,15 +742,22 @@ def _cancelled_page(request: Request, message: str) -> Page:
     return Page(url=request.url, attempt=request.attempt, failure=failure)
 
 
-def _settings(options: SettingsOptions) -> Settings:
-    """Make Settings of keyword arguments; ConfigError names an unknown one."""
-    known = [field.name for field in fields(Settings)]
+def _split(options: CrawlOptions) -> tuple[Settings, Following]:
+    """Make Settings and Following of keyword arguments; an unknown one is named."""
+    ours = [field.name for field in fields(Following)]
+    known = [*(field.name for field in fields(Settings)), *ours]
     for name in options:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"crawl() has no option {name!r}{hint}")
-    found = Settings(**options)  # type: ignore[arg-type]  # headers are put right below
+    settings = {name: value for name, value in options.items() if name not in ours}
+    following = {name: value for name, value in options.items() if name in ours}
+    return _settings(settings), _following(following)
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
+    found = Settings(**options)
     headers = found.headers
     if not isinstance(headers, tuple):
         headers = tuple(dict(headers).items())
@@ -627,6 +767,30 @@ def _settings(options: SettingsOptions) -> Settings:
     if found.ip_version not in (None, 4, 6):
         raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
     return replace(found, headers=headers)
+
+
+def _following(options: Mapping[str, Any]) -> Following:
+    given = dict(options)
+    for name in ("include", "exclude", "strip_params"):
+        if isinstance(given.get(name, ()), str):
+            raise ConfigError(f"{name} is a list of texts, got {given[name]!r}")
+        if name in given:
+            given[name] = tuple(given[name])
+    found = Following(**given)
+    _check("depth", found.depth, 0)
+    _check("max_url_chars", found.max_url_chars, 1)
+    _check_choice("scope", found.scope, tuple(ScopeKind))
+    _check_choice("external", found.external, ("check", "skip"))
+    _check_choice("redirects", found.redirects, ("ok", "warn", "error"))
+    if found.ignore_robots and found.obey_robots:
+        raise ConfigError("ignore_robots and obey_robots ask for opposite things")
+    return found
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        known = ", ".join(map(repr, map(str, choices)))
+        raise ConfigError(f"{name} is one of {known}, got {value!r}")
 
 
 def _default_workers() -> int:

@@ -23,7 +23,7 @@ from turbohtml import Document, Element, Namespace
 from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
-__all__ = ["Decoded", "FactsAhead", "ahead", "decode", "extract"]
+__all__ = ["Decoded", "FactsAhead", "ahead", "decode", "extract", "visible_text"]
 
 LINK_TEXT_MAX_CHARS = 200
 TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
@@ -111,6 +111,12 @@ def extract(
     return _ReadFacts(content, url, charset, known)
 
 
+def visible_text(content: bytes, charset: str | None = None) -> str:
+    """Return the text of a page that a reader sees, white space folded."""
+    body = _parse(content, charset).find("body")
+    return " ".join(_visible_words(body))
+
+
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
     """Return the values of these facts in plain values, which cross a pipe quickly."""
     return tuple((name, _plainly(name, getattr(facts, name))) for name in names)
@@ -143,6 +149,8 @@ class _ReadFacts(Facts):
     def __getattr__(self, name: str) -> object:  # only for a field not yet read
         if name in self._known:
             value = _as_it_was(name, self._known[name])
+        elif name == "link_count" and "links" in self._known:
+            value = len(self.links)
         else:
             read = getattr(_Reader, f"read_{name}", None)
             if read is None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Certificate",
     "Facts",
+    "CrawlOptions",
     "Failure",
     "Finding",
+    "Following",
     "Heading",
     "Headers",
     "Hop",
@@ -333,8 +335,74 @@ class SettingsOptions(TypedDict, total=False):
     session: Callable[[], requests.Session] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How far a run goes beyond what was given; the defaults go nowhere.
+
+    depth:         links followed from what was given, 0 or more
+    check_links:   ask for what pages point to and is not followed; None: if depth > 0
+    scope:         "origin", "host", "domain", "prefix" or "all": what is followed
+    include:       n regular expressions; see `fetcher.urls.Scope`
+    exclude:       n regular expressions: neither followed nor checked
+    external:      "check" or "skip" links that lead out of scope
+    redirects:     "ok", "warn" or "error": what a link to a redirect is
+    ignore_robots: do not ask for robots.txt (for a site of one's own)
+    obey_robots:   robots.txt binds what was given too, not only what was found
+    sitemap:       read the sitemaps that robots.txt names, or /sitemap.xml
+    strip_params:  n patterns ("utm_*") of query parameters that are taken out of links
+    max_url_chars: longer links are not followed
+    """
+
+    depth: int = 0
+    check_links: bool | None = None
+    scope: str = "origin"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    external: str = "check"
+    redirects: str = "ok"
+    ignore_robots: bool = False
+    obey_robots: bool = False
+    sitemap: bool = False
+    strip_params: tuple[str, ...] = ()
+    max_url_chars: int = 2_083
+
+    @property
+    def reads_links(self) -> bool:
+        """Whether links matter: they are followed, or checked."""
+        return self.depth > 0 or self.checks_links
+
+    @property
+    def checks_links(self) -> bool:
+        """Whether what pages point to is asked for."""
+        return self.depth > 0 if self.check_links is None else self.check_links
+
+
+class CrawlOptions(SettingsOptions, total=False):
+    """The fields of `Settings` and `Following` as keyword arguments of `crawl()`."""
+
+    depth: int
+    check_links: bool | None
+    scope: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    external: str
+    redirects: str
+    ignore_robots: bool
+    obey_robots: bool
+    sitemap: bool
+    strip_params: tuple[str, ...]
+    max_url_chars: int
+
+
 class Purpose(StrEnum):
-    """What a URL is asked for."""
+    """What a URL is asked for.
+
+    page:    to be analysed: it was given, or followed
+    check:   to know whether it is there: something links to it
+    robots:  an origin's robots.txt
+    sitemap: a list of URLs
+    probe:   a path that nobody has, to see how a host answers for what is not there
+    """
 
     PAGE = "page"
     CHECK = "check"
@@ -350,7 +418,7 @@ class Request:
     `attempt` counts from 1. What follows from the URL is filled in when it is read:
     `key` is the form by which duplicates are known (normalised, no fragment), `host`
     whose limits it falls under, `origin` which kept connections can serve it.
-    `depth` is the number of links followed to find it.
+    `depth` is the number of links followed to find it; `method` is GET or HEAD.
     """
 
     url: str
@@ -358,6 +426,9 @@ class Request:
     key: str = ""
     host: str = ""
     origin: str = ""
+    depth: int = 0
+    purpose: Purpose = Purpose.PAGE
+    method: str = "GET"
 
 
 class Severity(StrEnum):
@@ -392,6 +463,3 @@ class Finding:
     line: int = 0
     column: int = 0
     link_text: str = ""
-    depth: int = 0
-    purpose: Purpose = Purpose.PAGE
-    method: str = "GET"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .page import Page
     from .report import Report
 
-__all__ = ["Line", "Outputs", "UrlList", "read_list"]
+__all__ = ["Line", "Outputs", "UrlList", "read_bytes", "read_list"]
 
 LINE_MAX_CHARACTERS = 65_536  # no server takes a URL of this length
 LINE_START_CHARACTERS = 200  # of a line that is too long: what a message can quote
@@ -116,6 +116,13 @@ class UrlList:
             return Line(number, text, f"{where} is not proper UTF-8")
         return Line(number, text)
 
+    def read_all(self, max_bytes: int) -> bytes:
+        """Return the bytes of the file, instead of its lines; at most so many."""
+        try:
+            return self._stream.read(max_bytes)
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_cause(error)}") from error
+
     def close(self) -> None:
         """Close the file; standard input stays open."""
         self._lines.close()
@@ -152,6 +159,19 @@ def read_list(path: str | Path, *, stdin: BinaryIO | None = None) -> UrlList:
     except OSError as error:
         raise InputError(f"cannot read {path}: {_cause(error)}") from error
     return UrlList(stream, str(path))
+
+
+def read_bytes(path: str | Path, max_bytes: int) -> bytes:
+    """Return what a file holds, all of it.
+
+    Raises:
+        InputError: it cannot be read, or holds more than `max_bytes`.
+    """
+    with read_list(path) as lines:
+        content = lines.read_all(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise InputError(f"{path} is larger than {max_bytes:,} bytes")
+    return content
 
 
 def _own_stdin() -> BinaryIO:

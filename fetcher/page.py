@@ -54,13 +54,16 @@ class Page:
         certificate: what a TLS server showed.
         failure: why there is no usable answer; None for any complete answer.
         attempt: which attempt this was, from 1.
+        depth: links followed to find it; 0 for what was given.
         fetched_at: when the attempt began, aware UTC.
         worker_pid: process that fetched it; None where none did.
         accepted: what `accept` says of the status; None where it was not given.
         extract: what the `extract=` function returned.
+        skipped: why it was not asked for at all ("robots.txt ..."), else None.
+        is_soft_404: its host answers so for what is not there.
     """
 
-    def __init__(  # one value, eighteen parts, each named by its caller
+    def __init__(  # one value, twenty parts, each named by its caller
         self,
         *,
         url: str,
@@ -77,10 +80,12 @@ class Page:
         certificate: Certificate | None = None,
         failure: Failure | None = None,
         attempt: int = 1,
+        depth: int = 0,
         fetched_at: datetime | None = None,
         worker_pid: int | None = None,
         accepted: bool | None = None,
         extract: object = None,
+        skipped: str | None = None,
     ) -> None:
         self.url = url
         self.final_url = url if final_url is None else final_url
@@ -96,10 +101,13 @@ class Page:
         self.certificate = certificate
         self.failure = failure
         self.attempt = attempt
+        self.depth = depth
         self.fetched_at = datetime.now(UTC) if fetched_at is None else fetched_at
         self.worker_pid = worker_pid
         self.accepted = accepted
         self.extract = extract
+        self.skipped = skipped
+        self.is_soft_404 = False
         self._facts_ahead: FactsAhead = ()
 
     @property
@@ -108,6 +116,10 @@ class Page:
         if self.failure is not None:
             skipped = self.failure.kind in SKIPPING_KINDS
             return State.SKIPPED if skipped else State.FAILED
+        if self.skipped is not None:
+            return State.SKIPPED
+        if self.is_soft_404:
+            return State.BROKEN
         if self.status is None:
             return State.FAILED
         accepted = self.status < 400 if self.accepted is None else self.accepted
@@ -135,9 +147,11 @@ class Page:
         """One line saying why the page fell short; None when it did not."""
         if self.failure is not None:
             return f"{self.failure.kind}: {self.failure.message}"
-        if self.ok:
-            return None
+        if self.skipped is not None or self.ok:
+            return self.skipped
         answer = f"HTTP {self.status}"
+        if self.is_soft_404:
+            return f"{answer}, as for any path that is not there"
         return answer if self.mitigation is None else f"{answer}, {self.mitigation}"
 
     @property
@@ -241,10 +255,13 @@ class Page:
             self.certificate,
             failure,
             self.attempt,
+            self.depth,
             self.fetched_at.timestamp(),
             self.worker_pid,
             self.accepted,
             self.extract,
+            self.skipped,
+            self.is_soft_404,
             self._facts_ahead,
         )
 
@@ -264,10 +281,13 @@ def _from_wire(  # the order of Page.__reduce__
     certificate: Certificate | None,
     failure: tuple[str, str] | None,
     attempt: int,
+    depth: int,
     fetched_at: float,
     worker_pid: int | None,
     accepted: bool | None,
     extract: object,
+    skipped: str | None,
+    is_soft_404: bool,
     facts_ahead: FactsAhead,
 ) -> Page:
     page = Page(
@@ -285,11 +305,14 @@ def _from_wire(  # the order of Page.__reduce__
         certificate=certificate,
         failure=failure and Failure(Kind(failure[0]), failure[1]),
         attempt=attempt,
+        depth=depth,
         fetched_at=datetime.fromtimestamp(fetched_at, UTC),
         worker_pid=worker_pid,
         accepted=accepted,
         extract=extract,
+        skipped=skipped,
     )
+    page.is_soft_404 = is_soft_404
     page._facts_ahead = facts_ahead
     return page
 

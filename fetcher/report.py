@@ -24,6 +24,7 @@ from .models import Kind, State, Timings
 
 if TYPE_CHECKING:
     from .page import Page
+    from .site_report import SiteReport
 
 Name = TypeVar("Name", str, State, int | None)
 Top = TypeVar("Top", "SlowPage", "LargePage")
@@ -240,6 +241,7 @@ class Report:
         started_at: when the run began, aware UTC; None until known.
         elapsed_s: how long it took; None until `finish`.
         interrupted: whether it was stopped before its end.
+        site: what came of links; None where none were followed or checked.
     """
 
     def __init__(self, *, started_at: datetime | None = None) -> None:
@@ -259,6 +261,7 @@ class Report:
         self.started_at = started_at
         self.elapsed_s: float | None = None
         self.interrupted = False
+        self.site: SiteReport | None = None
         self._spreads = [Spread() for _ in Timings._fields]
         self._timings: list[Timings] = []
         self._slowest: list[SlowPage] = []
@@ -446,8 +449,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every page gave what it should."""
-        return self.fell_short == 0
+        """Whether every page gave what it should, and every link leads somewhere."""
+        return self.fell_short == 0 and (self.site is None or self.site.ok)
 
     @property
     def fell_short(self) -> int:
@@ -529,6 +532,7 @@ class Report:
                 "unlisted": self.fell_short - len(self._shortfalls),
                 "pages": [_shortfall_to_dict(s) for s in self._shortfalls],
             },
+            "site": self.site and self.site.to_dict(),
             "ending_certificates": {
                 "within_days": CERTIFICATE_WARNING.days,
                 "unlisted_pages": self._certificates_unlisted,

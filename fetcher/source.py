@@ -1,4 +1,4 @@
-"""What is to be fetched: a list, a URL or an iterable, one entry at a time.
+"""What is to be fetched: a list, a sitemap, a URL or an iterable, entry by entry.
 
 The input is read as it is needed and never held whole. Each entry comes out as a
 Request, or, when it makes no sense, as the Page that says so: a bad line costs that
@@ -7,20 +7,29 @@ line and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sized
+from dataclasses import replace
 from pathlib import Path
 
+from . import sitemaps
 from . import urls as url_rules
 from .errors import ConfigError
-from .models import Failure, Kind, Request
-from .output import Line, read_list
+from .models import Failure, Kind, Purpose, Request
+from .output import Line, read_bytes, read_list
 from .page import Page
 
-__all__ = ["Given", "Source", "count_entries", "is_url"]
+__all__ = ["Given", "Source", "count_entries", "entries_of", "given_url", "is_url"]
 
 SHOWN_URL = 300  # characters of a bad line that a Page repeats
 LIST_ENDINGS = frozenset(  # a word that ends so is a missing list and not a host
     {".txt", ".csv", ".tsv", ".list", ".lst", ".urls", ".xml", ".json", ".jsonl"}
+)
+
+SITEMAP_ENDINGS = frozenset({".xml", ".gz", ".rss", ".atom"})
+_SITEMAP_NAME = re.compile(
+    r"[^?#]*/(?:[^/?#]*\.xml(?:\.gz)?|sitemap[^/?#]*\.txt(?:\.gz)?)(?:[?#].*)?",
+    re.IGNORECASE,
 )
 
 Given = str | Path | Iterable[str | Path | Request]
@@ -31,8 +40,8 @@ class Source:
     """The input, entry by entry.
 
     Args:
-        given: one URL; the path of a list, "-" for standard input; or an iterable of
-            URLs and Requests, in which a `Path` stands for the lines of that list.
+        given: one URL; the path of a list or a sitemap, "-" for standard input; or an
+            iterable of URLs and Requests, in which a `Path` stands for such a file.
         default_scheme: "http" or "https", for a URL without a scheme.
 
     Raises:
@@ -76,7 +85,7 @@ class Source:
 
     def _open(self, given: Given) -> Iterator[Request | Page]:
         if isinstance(given, str) and given != "-" and is_url(given):
-            return self._items([given], "")
+            return self._items([given_url(given)], "")
         if isinstance(given, str | Path):
             return self._lines(given)
         if not isinstance(given, Iterable):
@@ -90,6 +99,9 @@ class Source:
         return self._items(given, "item ")
 
     def _lines(self, path: str | Path) -> Iterator[Request | Page]:
+        if str(path) != "-" and Path(path).suffix.lower() in SITEMAP_ENDINGS:
+            content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
+            return entries_of(content, str(path))
         lines = read_list(path)
         return self._entries_of(lines, f"{lines.name}, line ")
 
@@ -100,9 +112,21 @@ class Source:
             elif isinstance(item, Path):
                 yield from self._lines(item)
             elif isinstance(item, Request):
-                yield _placed(item)
+                yield from self._requested(item)
             else:
                 yield from self._entries_of([Line(number, item)], where)
+
+    def _requested(self, request: Request) -> Iterator[Request | Page]:
+        for found in self._entries_of([Line(0, request.url)], ""):
+            if isinstance(found, Request):
+                found = replace(
+                    request,
+                    url=found.url,
+                    key=found.key,
+                    host=found.host,
+                    origin=found.origin,
+                )
+            yield found
 
     def _entries_of(
         self, lines: Iterable[Line], where: str
@@ -130,6 +154,33 @@ def _reads_stdin(given: Given) -> bool:
     return isinstance(given, list | tuple) and Path("-") in given
 
 
+def entries_of(
+    content: bytes, name: str, *, depth: int = 0
+) -> Iterator[Request | Page]:
+    """Yield what a sitemap lists, pages and further sitemaps, as it is read.
+
+    What is wrong with it comes as the Page of a bad URL that names place and line.
+
+    Args:
+        content: the sitemap, any bytes.
+        name: its URL, or path; for messages.
+        depth: of the requests.
+    """
+    for found in sitemaps.read(content, name if "://" in name else ""):
+        if isinstance(found, sitemaps.Problem):
+            yield _bad_page(name, f"{name}: {found}")
+            continue
+        purpose = Purpose.SITEMAP if found.is_sitemap else Purpose.PAGE
+        yield _placed(Request(url=found.url, depth=depth, purpose=purpose))
+
+
+def given_url(text: str) -> str | Request:
+    """Return a URL that was given by itself: a Request if it names a sitemap."""
+    if _SITEMAP_NAME.fullmatch(text) is None:
+        return text
+    return Request(url=text, purpose=Purpose.SITEMAP)
+
+
 def is_url(text: str) -> bool:
     """Whether an argument means a URL and not the path of a list.
 
@@ -148,13 +199,7 @@ def is_url(text: str) -> bool:
 def _placed(request: Request) -> Request:
     """Fill in whose limits the request falls under."""
     parsed = url_rules.parse(request.url)
-    return Request(
-        url=request.url,
-        attempt=request.attempt,
-        host=parsed.host,
-        origin=parsed.origin,
-        key=parsed.href,
-    )
+    return replace(request, host=parsed.host, origin=parsed.origin, key=parsed.href)
 
 
 def _bad_page(text: str, message: str) -> Page:
@@ -164,5 +209,8 @@ def _bad_page(text: str, message: str) -> Page:
 
 def count_entries(path: str | Path) -> int:
     """Return how many URLs a list has, good and bad, duplicates counted each."""
+    if Path(path).suffix.lower() in SITEMAP_ENDINGS:
+        content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
+        return sum(1 for _ in entries_of(content, str(path)))
     with read_list(path) as lines:
         return sum(1 for line in lines if url_rules.from_line(line.text) is not None)

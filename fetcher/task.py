@@ -34,6 +34,8 @@ def fetch(
     job: bytes,
     submitted_s: float,
     facts: tuple[str, ...] = (),
+    method: str = "GET",
+    max_bytes: int | None = None,
 ) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
@@ -43,6 +45,8 @@ def fetch(
         job: what `job_bytes` gave.
         submitted_s: when it was handed to the pool, monotonic.
         facts: names of the facts that the parent will look at, to be read here.
+        method: GET or HEAD.
+        max_bytes: instead of the settings' own, for this one.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -52,7 +56,8 @@ def fetch(
     # Monotonic time is one clock for all processes of a machine.
     queue_s = max(time.monotonic() - submitted_s, 0.0)
     settings, extract = _job(job)
-    page = get_url(Request(url=url, attempt=attempt), settings)
+    request = Request(url=url, attempt=attempt, method=method)
+    page = get_url(request, settings, max_bytes=max_bytes)
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)

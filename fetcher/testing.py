@@ -388,10 +388,12 @@ class PageParts(TypedDict, total=False):
     certificate: Certificate | None
     failure: Failure | None
     attempt: int
+    depth: int
     fetched_at: datetime
     worker_pid: int | None
     accepted: bool | None
     extract: object
+    skipped: str | None
 
 
 def make_page(

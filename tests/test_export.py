@@ -151,14 +151,14 @@ def test_every_format_is_found_by_name_and_by_ending(name):
 def test_an_unknown_name_is_an_error_that_names_the_nearest():
     with pytest.raises(ConfigError, match=r"'jsnl': did you mean jsonl\?.*text, json"):
         export.for_name("jsnl")
-    with pytest.raises(ConfigError, match="use text, json, jsonl or csv"):
+    with pytest.raises(ConfigError, match="use text, json, jsonl, csv or sitemap"):
         export.for_name("xyz")
 
 
 def test_an_unknown_ending_is_an_error_that_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"ending '\.cvs': did you mean \.csv\?"):
         export.for_path("out.cvs")
-    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.csv"):
+    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.xml"):
         export.for_path("out")
 
 

@@ -230,10 +230,14 @@ ATTRIBUTES = [
     "certificate",
     "failure",
     "attempt",
+    "depth",
     "fetched_at",
     "worker_pid",
     "accepted",
     "extract",
+    "skipped",
+    "is_soft_404",
+    "_facts_ahead",
 ]
 
 
@@ -251,6 +255,7 @@ def full_page():
         timings=Timings(*(0.5 + part for part in range(7))),
         certificate=CERTIFICATE,
         attempt=3,
+        depth=2,
         fetched_at=datetime(2026, 2, 3, 4, 5, 6, 789012, tzinfo=UTC),
         accepted=True,
         extract={"words": [1, 2], "when": None},

@@ -45,7 +45,7 @@ SORTED = [
     ("<link rel='alternate stylesheet' href=x>", [CHECK]),
     ("<link rel=stylesheet href=x><link rel=icon href=y>", [CHECK, CHECK]),
     ("<link rel=preload imagesrcset='x 1x, y 2x' href=z>", [CHECK] * 3),
-    ("<link href=x>", [OTHER]),
+    ("<link href=x>", [CHECK]),
     ("<link rel='preconnect dns-prefetch' href=x>", [OTHER]),
     ("<link rel='preconnect stylesheet' href=x>", [CHECK]),
     ("<link rel=pingback href=x>", [OTHER]),

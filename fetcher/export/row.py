@@ -62,7 +62,7 @@ def _answer(page: Page, facts: Facts | None) -> dict[str, object]:
         "failure": failure and {"kind": failure.kind.value, "message": failure.message},
         "reason": page.reason,
         "attempt": page.attempt,
-        "depth": 0,
+        "depth": page.depth,
         "hops": [hop._asdict() for hop in page.hops],
         "timings": page.timings._asdict(),
         "ip": page.ip,

@@ -11,13 +11,13 @@ and none is ever read as rich's markup. What the console's encoding lacks is esc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from http import HTTPStatus
 from io import StringIO
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -32,7 +32,8 @@ from ..report import (
     human_duration,
     human_size,
 )
-from .escape import printable
+from .layout import Cell, Layout
+from .text_site import SiteScreen, links_verdict
 
 if TYPE_CHECKING:
     from ..page import Page
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["TextReport", "for_terminal", "open_exporter"]
 
 FILE_WIDTH = 100
-NARROW = 60  # columns below which less is shown in a line
 SHORTFALLS_SHOWN = 50  # two screens
 SHORTFALLS_SHOWN_PER_REASON = 5  # at least, however many reasons there are
 HOSTS_SHOWN = 10
@@ -91,14 +91,6 @@ PHASES_IN_WORDS = {
     "transfer_s": "transfer",
     "total_s": "total",
 }
-
-
-class Cell(NamedTuple):
-    """A piece of a line: its text, its style, and whether it stands to the right."""
-
-    text: str
-    style: str = ""
-    right: bool = False
 
 
 class TextReport:
@@ -166,21 +158,15 @@ def for_terminal(stream: TextIO, *, color: bool | None = None) -> TextReport:
     )
 
 
-class Screen:
+class Screen(Layout):
     """Lays the parts of a report out for one console."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._encoding = console.encoding
-        self._width = max(console.width, 20) if console.is_terminal else None
-        self._narrow = self._width is not None and self._width < NARROW
-        self._unicode = self._encoding.lower().startswith("utf")
-        self._ellipsis = "…" if self._unicode else "..."
 
     def show(self, report: Report) -> None:
         """Print all sections, in the order in which they stand below."""
         self.show_verdict(report)
         self.show_shortfalls(report)
+        if report.site is not None:
+            SiteScreen(self._console).show(report.site)
         self.show_certificates(report)
         self.show_counts(report)
         self.show_times(report)
@@ -205,11 +191,16 @@ class Screen:
 
     def show_verdict_again(self, report: Report) -> None:
         """Say at the end, where a reader of a long report is, that all is not well."""
-        if report.ok or report.total < 2 or report.interrupted:
+        if report.ok or report.interrupted:
             return
-        self._print(Text())
-        text = f"{report.fell_short:,} of {_pages(report.total)} fell short"
-        self._print(Text(text, style="bold red"))
+        parts = []
+        if report.fell_short and (report.total > 1 or report.site is not None):
+            parts.append(f"{report.fell_short:,} of {_pages(report.total)} fell short")
+        if report.site is not None and not report.site.ok:
+            parts.append(links_verdict(report.site))
+        if parts:
+            self._print(Text())
+            self._print(Text(", ".join(parts), style="bold red"))
 
     def show_shortfalls(self, report: Report) -> None:
         """Print what fell short by reason, with the pages as far as they are kept."""
@@ -253,17 +244,6 @@ class Screen:
         for url, detail in rows:
             self._print_url(url)
             self._folded(Text(detail, style="dim"), indent=6)
-
-    def _print_url(self, url: str) -> None:
-        """Print a URL on two lines at most: here it is what a person needs whole."""
-        room = max((self._width or 0) - 4, 16)
-        if cell_len(url) <= room:
-            self._print(Text(f"    {url}", no_wrap=True))
-            return
-        head = chop_cells(url, room)[0]
-        tail = self._shortened(url[len(head) :], room)
-        self._print(Text(f"    {head}", no_wrap=True))
-        self._print(Text(f"    {tail}", no_wrap=True))
 
     def show_certificates(self, report: Report) -> None:
         """Print the hosts whose certificates ended or end soon."""
@@ -373,75 +353,6 @@ class Screen:
             sizes = [Cell(human_size(each.body_bytes), right=True) for each in largest]
             urls = [Cell(self._safe(each.url)) for each in largest]
             self._columns(list(zip(sizes, urls, strict=True)), gives=1)
-
-    # How lines are laid out.
-
-    def _safe(self, text: str) -> str:
-        return printable(text, self._encoding)
-
-    def _print(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=self._width is None)
-
-    def _heading(self, words: str) -> None:
-        self._print(Text())
-        self._print(Text(words, style="bold"))
-
-    def _inline(self, heading: str, words: Iterable[str]) -> None:
-        self._heading(heading)
-        self._folded(Text(", ".join(words)), indent=4)
-
-    def _folded(self, text: Text, *, indent: int) -> None:
-        if not text:
-            return
-        lines: Iterable[Text] = [text]
-        if self._width is not None:
-            lines = text.wrap(self._console, max(self._width - indent, 10))
-        for line in lines:
-            line.rstrip()
-            self._print(Text(" " * indent) + line)
-
-    def _columns(
-        self, rows: Sequence[Sequence[Cell]], *, gives: int, indent: int | None = None
-    ) -> None:
-        """Print rows in aligned columns, of which one gives way if there is no room."""
-        if not rows:
-            return
-        widths = [
-            max(cell_len(cell.text) for cell in column)
-            for column in zip(*rows, strict=True)
-        ]
-        gap = 1 if self._narrow else 2
-        if indent is None:
-            indent = 2 if self._narrow else 4
-        if self._width is not None:
-            taken = indent + sum(widths) + gap * (len([w for w in widths if w]) - 1)
-            widths[gives] = max(widths[gives] - max(taken - self._width, 0), 8)
-        for row in rows:
-            line = self._row(row, widths, gap)
-            self._print(Text(" " * indent, no_wrap=self._width is not None) + line)
-
-    def _row(self, row: Sequence[Cell], widths: Sequence[int], gap: int) -> Text:
-        pieces = []
-        for cell, width in zip(row, widths, strict=True):
-            if width:
-                words = self._shortened(cell.text, width)
-                padding = Text(" " * (width - cell_len(words)))
-                styled = Text(words, style=cell.style)
-                pieces.append(padding + styled if cell.right else styled + padding)
-        line = Text(" " * gap).join(pieces)
-        line.rstrip()
-        return line
-
-    def _shortened(self, text: str, width: int) -> str:
-        """Return text that fits, its middle left out: both ends of a URL tell."""
-        if cell_len(text) <= width:
-            return text
-        room = width - len(self._ellipsis)
-        tail = text[len(text) - room // 2 :]
-        while cell_len(tail) > room // 2:
-            tail = tail[1:]
-        head = set_cell_size(text, room - cell_len(tail)).rstrip()
-        return f"{head}{self._ellipsis}{tail}"
 
 
 def _pages_word(count: int) -> str:

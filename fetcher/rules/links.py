@@ -111,7 +111,7 @@ def _has_host(authority: str) -> bool:
 
 @lru_cache(maxsize=4_096)
 def _role(tag: str, attribute: str | None, rel: tuple[str, ...]) -> LinkKind:
-    if attribute is None or attribute == "style":
+    if attribute is None or attribute == "style" or attribute.startswith("og:"):
         return LinkKind.CHECK
     if attribute == "xlink:href":
         attribute = "href"
@@ -129,7 +129,7 @@ def _role(tag: str, attribute: str | None, rel: tuple[str, ...]) -> LinkKind:
 
 
 def _role_of_link_element(rels: frozenset[str]) -> LinkKind:
-    if rels <= SILENT_RELS:
+    if rels and rels <= SILENT_RELS:
         return LinkKind.OTHER
     if rels & FOLLOWED_RELS and "stylesheet" not in rels:
         return LinkKind.FOLLOW

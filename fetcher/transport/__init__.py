@@ -45,15 +45,22 @@ FOREIGN_READ_BYTES = 64 * 1024
 _DEFAULTS = Settings()
 
 
-def get_url(request: Request | str, settings: Settings = _DEFAULTS) -> Page:
+def get_url(
+    request: Request | str,
+    settings: Settings = _DEFAULTS,
+    *,
+    max_bytes: int | None = None,
+) -> Page:
     """Return what one URL came to, redirects followed.
 
     May be called in any thread and process; connections, cookies and TLS sessions are
     kept for the next call with equal settings.
 
     Args:
-        request: the URL, or a Request that also says which attempt this is.
+        request: the URL, or a Request that also says which attempt this is, and
+            whether to ask with GET or HEAD.
         settings: how to ask.
+        max_bytes: instead of the settings' own, for this one.
 
     Raises:
         ConfigError: if a file that the settings name cannot be read, or a header
@@ -63,8 +70,8 @@ def get_url(request: Request | str, settings: Settings = _DEFAULTS) -> Page:
         request = Request(url=request)
     fetched_at = datetime.now(UTC)
     client = client_for(settings)
-    exchange = Exchange(settings.timeout_s, settings.max_bytes)
-    walk = _Walk(client, exchange)
+    exchange = Exchange(settings.timeout_s, max_bytes or settings.max_bytes)
+    walk = _Walk(client, exchange, request.method)
     outcome = walk.run(request.url)
     transfer = outcome.transfer
     headers = transfer.headers
@@ -83,6 +90,7 @@ def get_url(request: Request | str, settings: Settings = _DEFAULTS) -> Page:
         certificate=transfer.certificate,
         failure=transfer.failure,
         attempt=request.attempt,
+        depth=request.depth,
         fetched_at=fetched_at,
         worker_pid=os.getpid(),
         accepted=_accepted(transfer.status, settings.accept),
@@ -123,9 +131,10 @@ def _parse(text: str, base: str | None = None) -> _Url:
 class _Walk:
     """One URL and the redirects that it leads through."""
 
-    def __init__(self, client: Client, exchange: Exchange) -> None:
+    def __init__(self, client: Client, exchange: Exchange, method: str) -> None:
         self._client = client
         self._exchange = exchange
+        self._method = method
         self.hops: list[Hop] = []
 
     def run(self, text: str) -> _Outcome:
@@ -164,6 +173,7 @@ class _Walk:
                 url.to_ask,
                 url.origin,
                 exchange,
+                method=self._method,
                 credentials=asked.credentials,
                 is_trusted=is_trusted,
             )

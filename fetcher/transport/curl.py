@@ -163,6 +163,7 @@ class Handle:
         self._exchange: Exchange
         self._sent_lines: list[bytes] = []
         self._encodings: str | None = None
+        self._method = "GET"
         self._ip: str | None = None
         self._version: str | None = None
         curl.setopt(pycurl.HEADERFUNCTION, self._read_line)
@@ -212,15 +213,20 @@ class Handle:
                 curl.unsetopt(pycurl.ACCEPT_ENCODING)
             else:
                 curl.setopt(pycurl.ACCEPT_ENCODING, question.encodings)
-        if question.method != "GET":
-            self._prepare_other_method(question)
+        if question.method != self._method:
+            self._prepare_method(question)
 
-    def _prepare_other_method(self, question: Question) -> None:
-        # Rather than undoing each of these options.
-        self.is_reusable = self.has_usual_options = False
+    def _prepare_method(self, question: Question) -> None:
+        self._method = question.method
         if question.method == "HEAD":
             self._curl.setopt(pycurl.NOBODY, 1)
             return
+        self._curl.setopt(pycurl.NOBODY, 0)
+        if question.method == "GET":
+            self._curl.setopt(pycurl.HTTPGET, 1)
+            return
+        # Rather than undoing each of these options.
+        self.is_reusable = self.has_usual_options = False
         if question.body is not None:
             self._curl.setopt(pycurl.POSTFIELDS, question.body)
         self._curl.setopt(pycurl.CUSTOMREQUEST, question.method)

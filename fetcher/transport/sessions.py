@@ -107,15 +107,17 @@ class Client:
         origin: str,
         exchange: Exchange,
         *,
+        method: str = "GET",
         credentials: Credentials | None,
         is_trusted: bool,
     ) -> requests.Response | Transfer:
-        """Return the answer to one GET, redirects not followed, body not read.
+        """Return the answer to one request, redirects not followed, body not read.
 
         Args:
             url: absolute, without credentials.
             origin: of that URL.
             exchange: what it may spend.
+            method: GET or HEAD.
             credentials: of the URL that was asked for; None for the settings'.
             is_trusted: whether the origin may see credentials and the caller's own
                 header fields: it is that of the URL that was asked for.
@@ -125,9 +127,9 @@ class Client:
             auth = credentials or self.settings.auth or self._netrc_for(url, origin)
         proxies = self._proxies_for(url, origin)
         if self._is_plain:
-            return self._ask_plainly(
-                self._prepare(url, auth, is_trusted), exchange, proxies
-            )
+            prepared = self._prepare(url, auth, is_trusted)
+            prepared.method = method
+            return self._ask_plainly(prepared, exchange, proxies)
         timeout: Exchange | float = exchange
         if not isinstance(self.session.get_adapter(url), CurlAdapter):
             timeout = max(exchange.left_s(), 0.001)
@@ -140,9 +142,11 @@ class Client:
             "allow_redirects": False,
         }
         if not is_trusted:
-            return self.session.send(self._prepare_untrusted(url), **how)
+            prepared = self._prepare_untrusted(url)
+            prepared.method = method
+            return self.session.send(prepared, **how)
         return self.session.request(
-            "GET", url, headers=self._own_headers, auth=auth, **how
+            method, url, headers=self._own_headers, auth=auth, **how
         )
 
     def _ask_plainly(

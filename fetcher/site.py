@@ -1,0 +1,709 @@
+"""What a run makes of links: which to follow, which to check, and what came of them.
+
+    start(request)            what was given: its site is in scope
+    discover(page, request)   a page's links -> requests for the frontier
+    settle(page, request)     what a URL that is linked to came to
+    finish()                  -> SiteReport: each bad target with the places it stands
+
+The engine asks, the frontier queues, the graph keeps who links to whom; decisions are
+made here. A run that neither follows nor checks links passes through and does nothing.
+
+Robots.txt binds what was found and not what a person gave (`obey_robots` makes it bind
+both, `ignore_robots` neither). Where it could not be had for want of a connection,
+the site's links fail as robots.txt did: RFC 9309 allows no request then.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from . import robots, sitemaps
+from .backlog import Backlog, IdSet, MemoryBacklog, url_id
+from .facts import visible_text
+from .graph import NO_TARGET, LinkGraph, Place
+from .models import Facts, Failure, Following, Kind, Link, Purpose, Request, State
+from .page import Page
+from .rules.links import (
+    Answer,
+    LinkKind,
+    address_problem,
+    is_soft_404,
+    kind_of,
+    moved_for_good,
+    split_fragment,
+    text_directive_found,
+    verdict_of,
+)
+from .site_report import (
+    BadTarget,
+    RobotsNote,
+    SitemapReport,
+    SiteReport,
+)
+from .source import entries_of
+from .store import SpillingBacklog
+from .traps import Traps
+from .urls import BadUrl, Scope, ScopeKind, join, parse, strip_params
+
+__all__ = ["Site"]
+
+# What is looked at on every page.
+FACTS = ("links", "fragments", "robots", "structured_data", "base")
+# https://ogp.me/, "Structured Properties": what is a URL of a picture, sound or film.
+OPENGRAPH_MEDIA = tuple(
+    f"{kind}{part}"
+    for kind in ("image", "audio", "video")
+    for part in ("", ":url", ":secure_url")
+)
+PROBE_FACTS = ("title", "text_hash", "word_count")
+TARGETS_KEPT = 20_000  # links of lately: pages of one site repeat theirs
+BAD_KEPT = 20_000  # bad targets whose places are looked for
+LISTED = 1_000  # of each sort, in the report
+NOTES = 1_000
+QUOTES_KEPT = 100  # of one page
+TEXT_KEY = "#:~:"  # makes a key of its own: a page that is asked for its text again
+PROBE_CHARACTERS = 16
+# Sorts of bad targets, by what they came to.
+SORTS = {
+    "broken": (State.BROKEN, State.FAILED),
+    "blocked": (State.BLOCKED,),
+    "moved": (State.REDIRECTED,),
+}
+# Such a fragment is for the page's script ("#!/inbox", "#/inbox"); no element has it.
+SCRIPTS_FRAGMENTS = ("!", "/")
+
+
+MAX_BYTES = {  # of what is not for the caller
+    Purpose.CHECK: 64 * 1024,  # the head tells; what is cut is as well there
+    Purpose.ROBOTS: robots.ROBOTS_MAX_BYTES + 1,
+    Purpose.SITEMAP: sitemaps.DECODED_MAX_BYTES + 1,
+    Purpose.PROBE: 256 * 1024,
+}
+
+
+class _Target:
+    """What a link leads to, and what it was asked for as already."""
+
+    __slots__ = ("asked", "id", "in_scope", "request")
+
+    def __init__(self, request: Request, *, in_scope: bool) -> None:
+        self.request = request
+        self.id = url_id(request.key)
+        self.in_scope = in_scope
+        self.asked: Purpose | None = None
+
+
+class _Origin:
+    """What is known of an origin: its rules, and how it answers nonsense."""
+
+    __slots__ = ("failure", "front", "note", "probe", "refused", "rules")
+
+    def __init__(self) -> None:
+        self.rules: robots.Rules | None = None
+        self.note: str | None = None
+        self.failure: Failure | None = None
+        self.refused = 0
+        self.probe: Answer | None = None
+        self.front: Answer | None = None
+
+
+class _Quote:
+    """Text that links quote of a page, and whether it is there; None: not yet known."""
+
+    __slots__ = ("bad", "is_found")
+
+    def __init__(self, bad: BadTarget) -> None:
+        self.bad = bad
+        self.is_found: bool | None = None
+
+
+class Site:
+    """What a run knows of the sites that it follows.
+
+    Args:
+        following: how far to go.
+        user_agent: what robots.txt is read for; None for fetcher's own.
+    """
+
+    def __init__(self, following: Following, *, user_agent: str | None = None) -> None:
+        self._how = following
+        self._agent = user_agent or "fetcher"
+        self._scope = Scope(
+            ScopeKind(following.scope),
+            include=following.include,
+            exclude=following.exclude,
+        )
+        self._traps = Traps(url_max_chars=following.max_url_chars)
+        self._origins: dict[str, _Origin] = {}
+        self._targets: dict[str, _Target | None] = {}
+        self._given: IdSet = IdSet()
+        self._read: IdSet = IdSet()  # pages whose links were read
+        self._opened_graph: LinkGraph | None = None
+        self._bad: dict[int, BadTarget] = {}
+        self._directives: dict[int, dict[str, _Quote]] = {}
+        self._sitemap_ids: IdSet = IdSet()
+        # What does not belong into a sitemap, and why.
+        self._unfit: dict[int, tuple[str, str]] = {}
+        self._report = SiteReport()
+        self.is_on = following.reads_links
+        self.facts: tuple[str, ...] = FACTS if following.reads_links else ()
+        self.probe_facts = PROBE_FACTS
+        self._reads_sitemaps = False
+
+    def backlog(self) -> Backlog:
+        """Return what the frontier is to work on: sites may be larger than memory."""
+        return SpillingBacklog() if self._how.depth else MemoryBacklog()
+
+    def max_bytes(self, request: Request) -> int | None:
+        """Return how much of a body is read for a purpose; None for the usual."""
+        if request.key.endswith(TEXT_KEY):
+            return None
+        return MAX_BYTES.get(request.purpose)
+
+    def close(self) -> None:
+        """Let go of what lies on the disk."""
+        if self._opened_graph is not None:
+            self._opened_graph.close()
+
+    @property
+    def _graph(self) -> LinkGraph:
+        if self._opened_graph is None:
+            self._opened_graph = LinkGraph()
+        return self._opened_graph
+
+    # What robots.txt decides.
+
+    def waits(self, request: Request) -> bool:
+        """Whether a request waits for its origin's robots.txt, or for a probe."""
+        if request.purpose not in (Purpose.PAGE, Purpose.CHECK):
+            return False
+        follows = self._how.depth > 0 and request.purpose is Purpose.PAGE
+        return follows or self.obeys(request)
+
+    def obeys(self, request: Request) -> bool:
+        """Whether robots.txt decides about a request, and not only about its pace."""
+        if self._how.ignore_robots:
+            return False
+        return request.depth > 0 or self._how.obey_robots
+
+    def first(self, request: Request) -> Sequence[Request]:
+        """Return what is asked of an origin before the first request bound there."""
+        if self._how.ignore_robots:
+            return self.probes(request)
+        url = f"{request.origin}/robots.txt"
+        return [_aside(request, url, Purpose.ROBOTS)]
+
+    def take_rules(self, page: Page, request: Request) -> robots.Rules:
+        """Return the rules that an answer for robots.txt amounts to."""
+        failure = page.failure
+        cut = failure is not None and failure.kind is Kind.TOO_LARGE
+        origin = self._origin(request.origin)
+        origin.failure = None if cut or page.status is not None else failure
+        origin.rules = robots.rules_from(
+            page.status,
+            page.content,
+            self._agent,
+            content_type=page.content_type,
+            too_large=cut,
+            url=page.final_url,
+        )
+        origin.note = origin.rules.note
+        return origin.rules
+
+    def probes(self, request: Request) -> Sequence[Request]:
+        """Return a request for what is not there, where that is wanted and allowed."""
+        if self._how.depth == 0 or not self._scope.follows(request.url):
+            return ()
+        url = f"{request.origin}/{secrets.token_hex(PROBE_CHARACTERS // 2)}"
+        rules = self._origin(request.origin).rules
+        if rules is not None and not rules.may_fetch(url):
+            return ()
+        return [_aside(request, url, Purpose.PROBE)]
+
+    def take_probe(self, page: Page, request: Request) -> None:
+        """Take note of how an origin answers for what is not there."""
+        answer = _answer_of(page)
+        if answer is not None and answer.status < 400:
+            self._origin(request.origin).probe = answer
+
+    def sitemaps(self, request: Request) -> Sequence[Request]:
+        """Return the sitemaps to be read of an origin whose robots.txt came."""
+        if not self._how.sitemap or not self._scope.follows(request.url):
+            return ()
+        rules = self._origin(request.origin).rules
+        urls = list(rules.sitemaps) if rules is not None else []
+        urls = urls or [f"{request.origin}/sitemap.xml"]
+        return [
+            each
+            for url in urls
+            if (each := _request(url, Purpose.SITEMAP, depth=1)) is not None
+        ]
+
+    def is_sitemap(self, page: Page) -> bool:
+        """Whether what came for a sitemap is one."""
+        if page.ok and sitemaps.looks_like(
+            page.content, page.content_type, page.final_url
+        ):
+            return True
+        note = page.reason or "this is no sitemap"
+        report = self._sitemap_report()
+        if len(report.problems) < NOTES:
+            report.problems.append(f"{page.url}: {note}")
+        return False
+
+    def read_sitemap(self, page: Page, request: Request) -> Iterator[Request | Page]:
+        """Yield what a sitemap lists, as it is read: pages and further sitemaps."""
+        report = self._sitemap_report()
+        if len(report.read) < NOTES:
+            report.read.append(page.url)
+        for found in entries_of(page.content, page.final_url, depth=request.depth):
+            if isinstance(found, Page):
+                if len(report.problems) < NOTES:
+                    report.problems.append(
+                        found.failure.message if found.failure else ""
+                    )
+            elif found.purpose is Purpose.SITEMAP:
+                yield found
+            else:
+                report.entries += 1
+                self._sitemap_ids.add(url_id(found.key))
+                if request.depth == 0 or self._scope.follows(found.url):
+                    yield found
+
+    def _sitemap_report(self) -> SitemapReport:
+        if self._report.sitemap is None:
+            self._report.sitemap = SitemapReport()
+        return self._report.sitemap
+
+    def refused(self, request: Request) -> Page:
+        """Return what a request came to that robots.txt does not allow."""
+        origin = self._origin(request.origin)
+        origin.refused += 1
+        page = Page(url=request.url, depth=request.depth, failure=origin.failure)
+        if origin.failure is None:
+            why = origin.note or "robots.txt does not allow it"
+            page.skipped = why
+        self.settle(page, request)
+        return page
+
+    def _origin(self, origin: str) -> _Origin:
+        return self._origins.setdefault(origin, _Origin())
+
+    # Links.
+
+    def start(self, request: Request) -> None:
+        """Let the run follow the site of what was given."""
+        if not self.is_on:
+            return
+        self._scope.add_start(request.url)
+        number = url_id(request.key)
+        if number not in self._sitemap_ids:
+            self._given.add(number)
+
+    def discover(self, page: Page, request: Request) -> list[Request]:
+        """Return the requests for what a page links to, as far as the run goes."""
+        if not self.is_on:
+            return []
+        self.settle(page, request)
+        if not page.ok or page.facts is None:
+            return []
+        if request.depth == 0:
+            self._scope.add_start(page.final_url)
+        elif not self._scope.follows(page.final_url):
+            return []  # a redirect led away
+        number = url_id(_final_key(page, request))
+        if number in self._read:
+            return []  # another URL had led there before
+        self._read.add(number)
+        self._judge_quotes(page, {number, url_id(request.key)})
+        if asks_robots(page, "noindex"):
+            self._note_unfit(number, page, "noindex")
+        return self._read_links(page, request, number)
+
+    def _read_links(self, page: Page, request: Request, number: int) -> list[Request]:
+        assert page.facts is not None  # noqa: S101 -- the caller looked
+        links = (*page.facts.links, *_opengraph_media(page.facts))
+        depth = request.depth + 1
+        may_follow = depth <= self._how.depth and not asks_robots(page, "nofollow")
+        found: list[Request] = []
+        targets: list[int] = []
+        known = self._targets
+        for link in links:
+            document = link.url.partition("#")[0]
+            target = known.get(document)
+            # Most links: known, and asked for, whatever this one is.
+            if target is None or target.asked is not Purpose.PAGE:
+                kind = kind_of(link)
+                if kind is LinkKind.OTHER:
+                    targets.append(NO_TARGET)
+                    continue
+                if target is None and document not in known:
+                    target = self._target(link, document, kind, depth)
+                if target is None:
+                    targets.append(NO_TARGET)
+                    continue
+                follows = (
+                    may_follow
+                    and kind is LinkKind.FOLLOW
+                    and target.in_scope
+                    and "nofollow" not in link.rel
+                )
+                if target.asked is None or follows:
+                    self._ask(target, follows, depth, found)
+            targets.append(target.id)
+            if ":~:" in link.url:
+                self._note_directives(link, target, page, found)
+        self._graph.add_page(
+            page.final_url, number, links, targets, page.facts.fragments
+        )
+        return found
+
+    def _ask(
+        self, target: _Target, follows: bool, depth: int, found: list[Request]
+    ) -> None:
+        """Decide what a target is asked for, and put the request into `found`."""
+        url = target.request.url
+        if follows and self._traps.judge(url, depth) is None:
+            target.asked = Purpose.PAGE
+            found.append(replace(target.request, depth=depth))
+        elif target.asked is None and self._is_checked(target, url):
+            target.asked = Purpose.CHECK
+            found.append(_check_of(target.request, depth))
+
+    def _is_checked(self, target: _Target, url: str) -> bool:
+        if not self._how.checks_links or self._scope.excludes(url):
+            return False
+        if target.in_scope:
+            return self._traps.judge(url, self._how.depth) is None
+        return self._how.external == "check"
+
+    def only_checked(self, request: Request) -> Request | None:
+        """Return a request for a page as one that only checks it; None: drop it."""
+        if request.purpose is not Purpose.PAGE:
+            return request
+        self._report.left_out += 1
+        if not self._how.checks_links:
+            return None
+        return _check_of(request, request.depth)
+
+    def leave_out(self, request: Request) -> None:
+        """Take note of a request that the run ended before."""
+        if request.purpose is Purpose.PAGE:
+            self._report.left_out += 1
+
+    def _target(
+        self, link: Link, document: str, kind: LinkKind, depth: int
+    ) -> _Target | None:
+        """Return a link's target, and keep it for the next page that has it."""
+        if len(self._targets) >= TARGETS_KEPT:
+            self._targets.clear()
+        found: _Target | None = None
+        if kind is LinkKind.ADDRESS:
+            found = self._address(link.url)
+        elif kind is LinkKind.BAD:
+            problem = "this is no URL that can be asked for"
+            found = self._unusable(document, Failure(Kind.BAD_URL, problem))
+        else:
+            url = document
+            if self._how.strip_params:
+                url = strip_params(url, self._how.strip_params)
+            try:
+                parsed = parse(url)
+            except BadUrl as error:
+                found = self._unusable(document, Failure(Kind.BAD_URL, str(error)))
+            else:
+                request = Request(
+                    url=parsed.href,
+                    key=parsed.href,
+                    host=parsed.host,
+                    origin=parsed.origin,
+                    depth=depth,
+                )
+                found = _Target(request, in_scope=self._scope.follows(parsed.href))
+        self._targets[document] = found
+        return found
+
+    def _address(self, url: str) -> _Target | None:
+        problem = address_problem(url)
+        if problem is None:
+            return None
+        return self._unusable(url, Failure(Kind.BAD_URL, problem))
+
+    def _unusable(self, url: str, failure: Failure) -> _Target:
+        """Return a target that is bad without being asked for."""
+        target = _Target(Request(url=url, key=url), in_scope=False)
+        target.asked = Purpose.PAGE
+        self._note_bad(target.id, Page(url=url, failure=failure), State.BROKEN)
+        return target
+
+    # Verdicts.
+
+    def settle(self, page: Page, request: Request) -> None:
+        """Take note of what a URL came to that may be linked to."""
+        if not self.is_on:
+            return
+        if request.key.endswith(TEXT_KEY):
+            key = request.key.removesuffix(TEXT_KEY)
+            self._judge_quotes(page, [url_id(key)])
+            return
+        number = url_id(request.key)
+        state = verdict_of(page)
+        if request.purpose is Purpose.PAGE:
+            self._report.count_page(request.depth)
+            if self._is_soft_404(page, request):
+                page.is_soft_404 = True
+                state = State.BROKEN
+        else:
+            self._report.count_check(state)
+        if page.hops and page.ok:
+            self._note_unfit(number, page, f"redirected to {page.final_url}")
+            self._graph.alias(number, url_id(_final_key(page, request)))
+        if state is State.OK:
+            return
+        if state is not State.REDIRECTED or moved_for_good(page.hops):
+            self._note_bad(number, page, state)
+
+    def _note_unfit(self, number: int, page: Page, reason: str) -> None:
+        if len(self._unfit) < BAD_KEPT:
+            self._unfit[number] = (page.url, reason)
+
+    def _note_bad(self, number: int, page: Page, state: State) -> None:
+        if state is not State.REDIRECTED:
+            self._note_unfit(number, page, page.reason or state.value)
+        if len(self._bad) < BAD_KEPT:
+            self._bad.setdefault(number, BadTarget.of(page, state))
+        else:
+            self._report.unlisted += 1
+
+    def _is_soft_404(self, page: Page, request: Request) -> bool:
+        origin = self._origins.get(request.origin)
+        if origin is None or origin.probe is None:
+            return False
+        answer = _answer_of(page)
+        if answer is None:
+            return False
+        if request.url == f"{request.origin}/":
+            origin.front = answer
+            return False
+        return is_soft_404(answer, origin.probe, front=origin.front)
+
+    # Text directives: #:~:text=
+
+    def _note_directives(
+        self, link: Link, target: _Target, page: Page, found: list[Request]
+    ) -> None:
+        """Take note of text that a link quotes of its target; judge it when that comes.
+
+        A page that was read before is asked for once more: its text was not kept.
+        """
+        wanted = self._directives.setdefault(target.id, {})
+        for directive in split_fragment(link.url).text_directives:
+            quote = wanted.get(directive)
+            if quote is None:
+                if len(wanted) >= QUOTES_KEPT or len(self._directives) > BAD_KEPT:
+                    return
+                reason = "the page does not have this text"
+                quote = wanted[directive] = _Quote(
+                    BadTarget(
+                        url=target.request.url,
+                        state=State.BROKEN,
+                        reason=reason,
+                        fragment=f":~:text={directive}",
+                    )
+                )
+                if target.id in self._read:
+                    key = f"{target.request.key}{TEXT_KEY}"
+                    again = replace(target.request, key=key, purpose=Purpose.CHECK)
+                    found.append(again)
+            quote.bad.add_place(
+                Place(
+                    page.final_url,
+                    link.line,
+                    link.column,
+                    link.text,
+                    quote.bad.fragment,
+                    link.tag,
+                    link.attribute,
+                )
+            )
+
+    def _judge_quotes(self, page: Page, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            quotes = self._directives.get(number)
+            if not quotes:
+                continue
+            text = visible_text(page.content, page.encoding)
+            for directive, quote in quotes.items():
+                quote.is_found = text_directive_found(directive, text)
+
+    # The end.
+
+    def finish(self) -> SiteReport:
+        """Return what came of the links, each bad target with the places it stands."""
+        report = self._report
+        report.redirects = self._how.redirects
+        report.traps = self._traps.report()
+        report.robots = [
+            RobotsNote(origin, known.note, known.refused)
+            for origin, known in self._origins.items()
+            if known.note is not None or known.refused
+        ][:NOTES]
+        self._place_bad_targets(report)
+        self._place_missing_anchors(report)
+        report.take_degrees(self._graph)
+        if report.sitemap is not None:
+            self._compare_with_sitemap(report.sitemap)
+        return report
+
+    def _place_bad_targets(self, report: SiteReport) -> None:
+        for number, place in self._graph.places(self._bad):
+            self._bad[number].add_place(place)
+        linked = [target for target in self._bad.values() if target.place_count]
+        for name, states in SORTS.items():
+            found = [target for target in linked if target.state in states]
+            found.sort(key=lambda target: (-target.place_count, target.url))
+            report.bad_counts[name] = len(found)
+            setattr(report, name, found[:LISTED])
+
+    def _place_missing_anchors(self, report: SiteReport) -> None:
+        missing: dict[tuple[int, str], BadTarget] = {}
+        count = 0
+        for target, fragment, url in self._graph.missing_anchors():
+            if fragment.startswith(SCRIPTS_FRAGMENTS) or target in self._bad:
+                continue
+            count += 1
+            if len(missing) < BAD_KEPT:
+                missing[target, fragment] = BadTarget(
+                    url=url,
+                    state=State.BROKEN,
+                    reason="the page has no such place",
+                    status=None,
+                    fragment=fragment,
+                )
+        for pair, place in self._graph.places_of_missing(missing):
+            missing[pair].add_place(place)
+        quotes = [
+            quote for each in self._directives.values() for quote in each.values()
+        ]
+        unfound = [quote.bad for quote in quotes if quote.is_found is False]
+        found = sorted(
+            [*missing.values(), *unfound], key=lambda bad: (bad.url, bad.fragment or "")
+        )
+        report.bad_counts["fragments"] = count + len(unfound)
+        report.fragments = found[:LISTED]
+
+    def _compare_with_sitemap(self, report: SitemapReport) -> None:
+        orphans = IdSet()
+        for number in self._graph.unlinked(self._sitemap_ids):
+            if number in self._read and number not in self._given:
+                orphans.add(number)
+        missing = IdSet()
+        for number in self._read:
+            if number not in self._sitemap_ids:
+                missing.add(number)
+        report.orphan_count, report.missing_count = len(orphans), len(missing)
+        report.orphans = self._urls_of(orphans)
+        report.missing = self._urls_of(missing)
+        bad = [
+            (url, reason)
+            for number, (url, reason) in self._unfit.items()
+            if number in self._sitemap_ids
+        ]
+        report.bad_count = len(bad)
+        report.bad = bad[:LISTED]
+
+    def _urls_of(self, numbers: IdSet) -> list[str]:
+        some = set(islice(numbers, LISTED))
+        return sorted(self._graph.urls_of(some).values())
+
+
+def _request(url: str, purpose: Purpose, *, depth: int) -> Request | None:
+    """Return a request for a URL that was found; None for what is no URL."""
+    try:
+        found = parse(url)
+    except BadUrl:
+        return None
+    return Request(
+        url=found.href,
+        key=found.href,
+        host=found.host,
+        origin=found.origin,
+        depth=depth,
+        purpose=purpose,
+    )
+
+
+def _aside(request: Request, url: str, purpose: Purpose) -> Request:
+    """Return a request to the origin of another one, which waits for it."""
+    return replace(request, url=url, key=url, purpose=purpose, attempt=1, method="GET")
+
+
+def _check_of(request: Request, depth: int) -> Request:
+    return replace(request, depth=depth, purpose=Purpose.CHECK, method="HEAD")
+
+
+def _opengraph_media(facts: Facts) -> Iterator[Link]:
+    """Yield what `<meta property="og:image">` and its like point to.
+
+    Where they stand in the source is not known.
+    """
+    for item in facts.structured_data:
+        if item.format != "opengraph" or not isinstance(item.values, dict):
+            continue
+        for name in OPENGRAPH_MEDIA:
+            value = item.values.get(name)
+            if isinstance(value, str) and value.strip():
+                url = join(facts.base, value.strip())
+                yield Link(url, "", (), "meta", f"og:{name}", 0, 0)
+
+
+def _answer_of(page: Page) -> Answer | None:
+    """Return what tells a page from others; None for what is not HTML."""
+    facts = page.facts
+    if facts is None or page.status is None:
+        return None
+    return Answer(
+        status=page.status,
+        redirected_to=page.final_url if page.hops else None,
+        title=facts.title,
+        text_hash=facts.text_hash,
+        word_count=facts.word_count,
+    )
+
+
+def _final_key(page: Page, request: Request) -> str:
+    """Return the key of the URL that answered."""
+    if not page.hops:
+        return request.key
+    return page.final_url.partition("#")[0]
+
+
+def asks_robots(page: Page, directive: str) -> bool:
+    """Whether a page asks robots for this: "nofollow", or "noindex"."""
+    said = () if page.facts is None else page.facts.robots
+    if directive in said or "none" in said:
+        return True
+    if "x-robots-tag" not in page.headers:
+        return False
+    return bool({directive, "none"} & set(header_directives(page)))
+
+
+def header_directives(page: Page) -> Iterator[str]:
+    """Yield what X-Robots-Tag says to every robot, lower-case.
+
+    A directive for one robot ("googlebot: noindex") is for that one alone.
+    """
+    for value in page.headers.get_all("x-robots-tag"):
+        name, colon, _ = value.partition(":")
+        if colon and "," not in name and name.strip().lower() not in WITH_VALUE:
+            continue
+        for directive in value.lower().split(","):
+            yield directive.strip()
+
+
+WITH_VALUE = frozenset(
+    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+)
