@@ -366,7 +366,9 @@ class Site:
     ) -> None:
         """Decide what a target is asked for, and put the request into `found`."""
         url = target.request.url
-        if follows and self._traps.judge(url, depth) is None:
+        if target.id in self._read:  # where a redirect ended
+            target.asked = Purpose.PAGE
+        elif follows and self._traps.judge(url, depth) is None:
             target.asked = Purpose.PAGE
             found.append(replace(target.request, depth=depth))
         elif target.asked is None and self._is_checked(target, url):

@@ -290,6 +290,20 @@ def test_a_fragment_is_asked_of_where_a_redirect_ends(run):
     assert [bad.fragment for bad in report.site.fragments] == ["gone"]
 
 
+def test_where_a_redirect_ended_is_not_fetched_again(run):
+    site = site_of(
+        {
+            "/": ["/old"],
+            "/old": Reply(content=redirect("/new")),
+            "/new": ["/new", "/later"],
+            "/later": ["/new"],
+        }
+    )
+    _, asked, pages = run(site)
+    assert Counter(asked)["GET", "/new"] == 1
+    assert sorted(pages) == ["/", "/later", "/old"]
+
+
 def test_quoted_text_must_be_on_the_page(run):
     """`#:~:text=` is checked against what a reader sees, whichever page came first."""
     links = ["/t#:~:text=brown,dog", "/t#:~:text=purple", "/#:~:text=to%20%2Fb"]

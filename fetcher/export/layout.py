@@ -108,7 +108,7 @@ class Layout:
     def _print_url(self, url: str) -> None:
         """Print a URL on two lines at most: here it is what a person needs whole."""
         room = max((self._width or 0) - 4, 16)
-        if cell_len(url) <= room:
+        if self._width is None or cell_len(url) <= room:
             self._print(Text(f"    {url}", no_wrap=True))
             return
         head = chop_cells(url, room)[0]

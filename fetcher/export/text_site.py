@@ -30,9 +30,9 @@ def links_verdict(site: SiteReport) -> str:
     parts = []
     counts = site.bad_counts
     if counts.get("broken"):
-        parts.append(f"{_targets(counts['broken'])} of links broken")
+        parts.append(f"{_count(counts['broken'], 'broken link target')}")
     if counts.get("fragments"):
-        parts.append(f"{counts['fragments']:,} without the place they name")
+        parts.append(f"{_count(counts['fragments'], 'missing fragment')}")
     if site.redirects == "error" and counts.get("moved"):
         parts.append(f"{counts['moved']:,} redirected for good")
     return ", ".join(parts)
@@ -44,27 +44,13 @@ class SiteScreen(Layout):
     def show(self, site: SiteReport) -> None:
         """Print all sections, in the order in which they stand below."""
         counts = site.bad_counts
-        self._show_bad(
-            f"{_targets(counts.get('broken', 0))} of links broken",
-            site.broken,
-            counts.get("broken", 0),
-        )
-        self._show_bad(
-            f"{_targets(counts.get('fragments', 0))} without the place they name",
-            site.fragments,
-            counts.get("fragments", 0),
-        )
+        self._show_bad("Broken links", site.broken, counts.get("broken", 0))
+        self._show_bad("Missing fragments", site.fragments, counts.get("fragments", 0))
         if site.redirects != "ok":
-            self._show_bad(
-                f"{_targets(counts.get('moved', 0))} redirected for good",
-                site.moved,
-                counts.get("moved", 0),
-            )
-        self._show_bad(
-            f"{_targets(counts.get('blocked', 0))} that refuse robots, so not known",
-            site.blocked,
-            counts.get("blocked", 0),
-        )
+            moved = counts.get("moved", 0)
+            self._show_bad("Links to what is redirected for good", site.moved, moved)
+        blocked = counts.get("blocked", 0)
+        self._show_bad("Links to what refuses robots", site.blocked, blocked)
         self._show_counts(site)
         self._show_limits(site)
         if site.sitemap is not None:
@@ -73,7 +59,7 @@ class SiteScreen(Layout):
     def _show_bad(self, heading: str, bad: Sequence[BadTarget], count: int) -> None:
         if not count:
             return
-        self._heading(heading)
+        self._heading(f"{heading}: {_count(count, 'target')}")
         for target in bad[:TARGETS_SHOWN]:
             url = target.url
             if target.fragment is not None:
@@ -101,10 +87,10 @@ class SiteScreen(Layout):
         self._folded(Text(f"on {text}", style="dim"), indent=6)
 
     def _show_counts(self, site: SiteReport) -> None:
-        parts = [f"{site.links:,} links to {_targets(site.targets)}"]
+        parts = [f"{_count(site.links, 'link')} to {_count(site.targets, 'target')}"]
         parts += [f"{n:,} checked {state}" for state, n in site.checked.items() if n]
         if site.dead_end_count:
-            parts.append(f"{_pages(site.dead_end_count)} without links to others")
+            parts.append(f"{_count(site.dead_end_count, 'page')} without links out")
         if site.redirects == "ok" and site.bad_counts.get("moved"):
             parts.append(f"{site.bad_counts['moved']:,} redirected for good")
         self._inline("Links", parts)
@@ -115,8 +101,7 @@ class SiteScreen(Layout):
     def _show_limits(self, site: SiteReport) -> None:
         """Print what was not looked at, and why."""
         if site.left_out:
-            text = f"{_pages(site.left_out)} found and not fetched: a limit was reached"
-            self._heading(text)
+            self._heading(f"Found and not fetched: {_count(site.left_out, 'page')}")
         if site.traps:
             self._heading("Not followed, because it leads on for ever")
             rows = [
@@ -137,8 +122,8 @@ class SiteScreen(Layout):
             self._more(len(site.robots))
 
     def _show_sitemap(self, sitemap: SitemapReport) -> None:
-        words = f"{len(sitemap.read):,} sitemaps with {sitemap.entries:,} entries"
-        self._inline("Sitemap", [words])
+        read = _count(len(sitemap.read), "sitemap")
+        self._inline("Sitemap", [f"{read} with {sitemap.entries:,} entries"])
         self._show_urls(
             "In a sitemap, not linked", sitemap.orphans, sitemap.orphan_count
         )
@@ -162,9 +147,5 @@ class SiteScreen(Layout):
             self._print(Text(f"    and {count - shown:,} more", style="dim"))
 
 
-def _targets(count: int) -> str:
-    return f"{count:,} target" if count == 1 else f"{count:,} targets"
-
-
-def _pages(count: int) -> str:
-    return f"{count:,} page" if count == 1 else f"{count:,} pages"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
