@@ -40,7 +40,7 @@ from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from . import export
 from .errors import ConfigError
@@ -58,11 +58,13 @@ from .output import Outputs
 from .page import Page
 from .pool import Pool, WorkerLost
 from .report import Report
-from .site import Site
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes
-from .urls import ScopeKind
+from .urls import Scope, ScopeKind
 from .warm import PRELOADED, start_reading
+
+if TYPE_CHECKING:
+    from .site import Site  # which only a run that reads links has to import
 
 __all__ = ["PoolLike", "Progress", "crawl"]
 
@@ -181,19 +183,16 @@ def crawl(
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
     ]
-    site = Site(following, user_agent=how.user_agent)
+    sites = _Sites(following, how.user_agent)
     run = _Run(
         source=Source(urls, default_scheme=default_scheme),
         frontier=Frontier(
             per_host=per_host,
             delay_s=delay_s,
             retry_delays_s=retry_delays_s,
-            backlog=site.backlog(),
-            waits=site.waits,
-            obeys=site.obeys,
-            first=site.first,
+            **sites.frontier_options(),
         ),
-        site=site,
+        sites=sites,
         job=job_bytes(how, extract),
         callback=callback,
         outputs=output if isinstance(output, Outputs) else _outputs(output),
@@ -215,7 +214,7 @@ class _Run:
         *,
         source: Source,
         frontier: Frontier,
-        site: Site,
+        sites: _Sites,
         job: bytes,
         callback: Callback | None,
         outputs: Outputs,
@@ -228,7 +227,8 @@ class _Run:
     ) -> None:
         self._source = source
         self._frontier = frontier
-        self._site = site
+        self._sites = sites
+        self._reads_links = sites.following.reads_links
         self._job = job
         self._callback = callback
         self._outputs = outputs
@@ -241,7 +241,7 @@ class _Run:
         self._interrupts = _Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = _Lanes()
-        self._looks = _Looks(site.facts)
+        self._looks = _Looks(self._site.facts if self._reads_links else ())
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -285,7 +285,11 @@ class _Run:
                 own.terminate()
                 own.join()
             self._frontier.close()
-            self._site.close()
+            self._sites.close()
+
+    @property
+    def _site(self) -> Site:
+        return self._sites.site
 
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
@@ -353,7 +357,8 @@ class _Run:
         elif entry.purpose is Purpose.SITEMAP:
             self._frontier.add(entry)
         else:
-            self._site.start(entry)
+            if self._reads_links:
+                self._site.start(entry)
             self._add_page(entry)
         return True
 
@@ -454,6 +459,8 @@ class _Run:
 
     def _follow(self, page: Page, request: Request) -> None:
         """Queue what a page links to, as far as the run goes."""
+        if not self._reads_links:
+            return
         found = self._site.discover(page, request)
         if self._stopping:
             for each in found:
@@ -537,7 +544,8 @@ class _Run:
             page = _as_page(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
                 page.depth = request.depth
-                self._site.settle(page, request)
+                if self._reads_links:
+                    self._site.settle(page, request)
                 if request.purpose is Purpose.PAGE:
                     self._save(page)
         under_way = list(self._flights.values())
@@ -549,7 +557,7 @@ class _Run:
     def _close(self, *, interrupted: bool) -> Report:
         self._tell(ended=True)
         unread = self._source.count_unread() if interrupted else 0
-        if self._site.is_on:
+        if self._sites.was_needed:
             self._report.site = self._site.finish()
         self._report.finish(
             elapsed_s=time.monotonic() - self._began_s,
@@ -577,6 +585,49 @@ class _Run:
                 ended=ended,
             )
         )
+
+
+class _Sites:
+    """Holds the Site of a run, made when it is first needed.
+
+    A run over a list needs none, and what it stands on takes a tenth of a second to
+    import.
+    """
+
+    def __init__(self, following: Following, user_agent: str | None) -> None:
+        self.following = following
+        self._user_agent = user_agent
+        self._site: Site | None = None
+
+    @property
+    def site(self) -> Site:
+        if self._site is None:
+            from .site import Site
+
+            self._site = Site(self.following, user_agent=self._user_agent)
+        return self._site
+
+    @property
+    def was_needed(self) -> bool:
+        """Whether there is something to tell of links or sitemaps."""
+        return self._site is not None
+
+    def frontier_options(self) -> dict[str, Any]:
+        """Return how the frontier is to go about sites, nothing for a list."""
+        if not self.following.needs_site:
+            return {}
+        site = self.site
+        return {
+            "backlog": site.backlog(),
+            "waits": site.waits,
+            "obeys": site.obeys,
+            "first": site.first,
+        }
+
+    def close(self) -> None:
+        """Let go of what lies on the disk."""
+        if self._site is not None:
+            self._site.close()
 
 
 class _Looks:
@@ -782,6 +833,7 @@ def _following(options: Mapping[str, Any]) -> Following:
     _check_choice("scope", found.scope, tuple(ScopeKind))
     _check_choice("external", found.external, ("check", "skip"))
     _check_choice("redirects", found.redirects, ("ok", "warn", "error"))
+    Scope(ScopeKind(found.scope), include=found.include, exclude=found.exclude)
     if found.ignore_robots and found.obey_robots:
         raise ConfigError("ignore_robots and obey_robots ask for opposite things")
     return found

@@ -372,6 +372,11 @@ class Following:
         return self.depth > 0 or self.checks_links
 
     @property
+    def needs_site(self) -> bool:
+        """Whether more is asked for than what was given."""
+        return self.reads_links or self.obey_robots or self.sitemap
+
+    @property
     def checks_links(self) -> bool:
         """Whether what pages point to is asked for."""
         return self.depth > 0 if self.check_links is None else self.check_links

@@ -553,6 +553,8 @@ class Site:
             for origin, known in self._origins.items()
             if known.note is not None or known.refused
         ][:NOTES]
+        if not self.is_on:
+            return report
         self._place_bad_targets(report)
         self._place_missing_anchors(report)
         report.take_degrees(self._graph)

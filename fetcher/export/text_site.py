@@ -87,6 +87,8 @@ class SiteScreen(Layout):
         self._folded(Text(f"on {text}", style="dim"), indent=6)
 
     def _show_counts(self, site: SiteReport) -> None:
+        if not site.pages:
+            return
         parts = [f"{_count(site.links, 'link')} to {_count(site.targets, 'target')}"]
         parts += [f"{n:,} checked {state}" for state, n in site.checked.items() if n]
         if site.dead_end_count:
