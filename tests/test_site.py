@@ -13,7 +13,9 @@ import pytest
 
 from fetcher import ConfigError, Page, Pool, Report, crawl
 from fetcher.models import State
+from tests.campaigns.site_agree import crawled, differences, served
 from tests.servers import message, redirect
+from tests.site_walk import Disk, walk
 from tests.sites import (
     Asked,
     GivenSite,
@@ -556,3 +558,28 @@ def test_options_that_make_no_sense_are_refused_before_anything(options, says):
     with pytest.raises(ConfigError) as refused:
         crawl(["http://127.0.0.1:1/"], **options)
     assert says in str(refused.value)
+
+
+# --- a second opinion ----------------------------------------------------------------
+
+FILES = {
+    "index.html": "<a href=a.html>a</a> <a href=dir/>d</a> <img src=gone.png>",
+    "a.html": "<p id=x><a href='dir/b.html#y'>y</a><a href='dir/b.html#no'>no</a>",
+    "dir/index.html": "<link rel=next href=b.html><a href='../a.html#x'>x</a>",
+    "dir/b.html": "<a name=y></a><a href=c.html>c</a><a href='../gone.html'>g</a>",
+    "alone.html": "<p>nothing links here",
+}
+
+
+def test_an_independent_walk_over_the_files_finds_the_same(tmp_path):
+    for name, body in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"<!doctype html><title>{name}</title>{body}")
+    with served(tmp_path, None) as base:
+        report, pages = crawled(f"{base}/index.html")
+    walked = walk(Disk(tmp_path, base), "/index.html", parser="lxml", processes=1)
+    assert list(differences(report, pages, walked)) == []
+    assert len(pages) == 4
+    assert report.site.bad_counts["broken"] == 3
+    assert report.site.bad_counts["fragments"] == 1
