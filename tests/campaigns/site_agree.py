@@ -76,7 +76,7 @@ def crawled(front: str) -> tuple[Report, dict[str, int]]:
 def differences(report: Report, pages: dict[str, int], walked: Walk) -> Iterator[str]:
     """Yield a sentence for everything that one found and the other did not."""
     yield from (f"fetched {n} times: {url}" for url, n in pages.items() if n != 1)
-    yield from _unlike("page", set(pages), set(walked.pages))
+    yield from _unlike("page", set(pages), set(walked.depths))
     site = report.site
     assert site is not None
     found = {target.url: target for target in site.broken}
