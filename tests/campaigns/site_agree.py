@@ -32,16 +32,16 @@ class FilesSite:
     """Serves the files of a folder, and nothing above it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
+        self._root = root
         self._answered = 0
 
     def answer(self, asked: Asked) -> bytes:
         self._answered += 1
         path = unquote(asked.target.partition("?")[0]).lstrip("/")
-        found = (self._root / path).resolve()
+        found = self._root / path
         if found.is_dir():
             found /= "index.html"
-        if not found.is_file() or not found.is_relative_to(self._root):
+        if ".." in found.parts or not found.is_file():
             return not_found()
         kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         return message(found.read_bytes(), "200 OK", f"Content-Type: {kind}")
