@@ -22,6 +22,7 @@ import pytest
 
 from fetcher import demo
 from tests.servers import answer, message, serve
+from tests.sites import GivenSite, Reply, html, in_thread
 
 ROOT = Path(__file__).parent.parent
 HTML = b"<title>T</title><h1>H</h1><a href=/next>n</a>"
@@ -350,3 +351,44 @@ print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
         check=True,
     )
     assert done.stderr == "[]\n"
+
+
+SITE = {
+    "/": "<title>Front</title><a href=/a>a</a> <a href=/gone>where it was</a>",
+    "/a": "<p id=x><a href='/#nowhere'>up</a>",
+}
+
+
+@pytest.fixture
+def small_site():
+    answers = {path: Reply(content=html(body)) for path, body in SITE.items()}
+    with in_thread(GivenSite(answers)) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_a_broken_link_is_told_with_its_place_and_is_exit_1(small_site):
+    ran = fetcher(small_site.url, "--depth", "5", *QUICK)
+    assert ran.returncode == 1
+    assert "Broken links: 1 target" in ran.stdout
+    assert f"on {small_site.url}:1:38  'where it was'" in ran.stdout
+    assert "Missing fragments: 1 target" in ran.stdout
+    assert f"{small_site.url}#nowhere" in ran.stdout
+    assert ran.stdout.rstrip().endswith("1 broken link target, 1 missing fragment")
+
+
+@pytest.mark.slow
+def test_a_sitemap_is_written_and_can_be_the_input(small_site, tmp_path):
+    path = tmp_path / "sitemap.xml"
+    fetcher(small_site.url, "--depth", "5", "-q", "-o", path, *QUICK)
+    assert path.read_text().count("<loc>") == 2
+    ran = fetcher(path, "-f", "jsonl", *QUICK)
+    assert ran.returncode == 0
+    urls = {json.loads(line)["url"] for line in ran.stdout.splitlines()}
+    assert urls == {small_site.url, f"{small_site.url}a"}
+
+
+@pytest.mark.slow
+def test_from_tells_sites_whom_to_write_to(small_site):
+    fetcher(small_site.url, "-q", "--from", "me@site.example", *QUICK)
+    assert "From: me@site.example" in small_site.record[0].head

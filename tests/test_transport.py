@@ -31,6 +31,7 @@ from fetcher.transport.exchange import read_head
 from fetcher.transport.failures import failure_of_curl
 from tests import servers
 from tests.servers import answer, by_path, message, raw, redirect, serve
+from tests.sites import GivenSite, in_thread
 
 QUICK = Settings(timeout_s=0.5)
 PATIENT = Settings(timeout_s=5.0)
@@ -64,6 +65,25 @@ def test_a_page_holds_what_the_server_sent():
     assert page.worker_pid == os.getpid()
     assert page.fetched_at.tzinfo is not None
     assert server.fields("user-agent") == [USER_AGENT]
+
+
+def test_head_asks_for_no_body_and_keeps_the_connection():
+    """A HEAD and the GETs around it go over one connection."""
+    with in_thread(GivenSite({"/": ("200 OK", (), b"<p>hello")})) as server:
+        asked = [Request(url=server.url, method=m) for m in ("GET", "HEAD", "GET")]
+        pages = [get_url(request, PATIENT) for request in asked]
+        connected = [page.timings.connect_s is not None for page in pages]
+    assert [one.method for one in server.record] == ["GET", "HEAD", "GET"]
+    assert [page.content for page in pages] == [b"<p>hello", b"", b"<p>hello"]
+    assert pages[1].headers["content-length"] == "8"
+    assert connected == [True, False, False]
+
+
+def test_a_request_can_have_a_limit_of_its_own():
+    with serve(answer(b"x" * 2_000)) as server:
+        page = get_url(server.url, PATIENT, max_bytes=1_000)
+    assert page.failure.kind is Kind.TOO_LARGE
+    assert page.content == b"x" * 1_000
 
 
 def test_the_phases_lie_within_the_total():
