@@ -413,6 +413,10 @@ class Report:
         else:
             self.unread += other.unread
         self.interrupted = self.interrupted or other.interrupted
+        if self.site is None:
+            self.site = other.site
+        elif other.site is not None:
+            self.site.merge(other.site)
         self._merge_lists(other)
 
     def _merge_lists(self, other: Report) -> None:

@@ -202,6 +202,24 @@ class SiteReport:
         self.in_degrees = dict(found.inward)
         self.out_degrees = dict(found.outward)
 
+    def merge(self, other: SiteReport) -> None:
+        """Take what another run found; lists are cut at the length of the longer."""
+        for name in ("links", "targets", "pages", "dead_end_count", "left_out"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("by_depth", "checked", "bad_counts", "in_degrees", "out_degrees"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            for key, count in theirs.items():
+                mine[key] = mine.get(key, 0) + count
+        for name in ("broken", "fragments", "blocked", "moved", "dead_ends"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, [*mine, *theirs][: max(len(mine), len(theirs))])
+        both = [*self.most_linked, *other.most_linked]
+        both.sort(key=lambda degree: -degree.pages)
+        self.most_linked = both[: max(len(self.most_linked), len(other.most_linked))]
+        self.traps = [*self.traps, *other.traps]
+        self.robots = [*self.robots, *other.robots]
+        self.sitemap = self.sitemap or other.sitemap
+
     @property
     def ok(self) -> bool:
         """Whether every link leads where it should."""
