@@ -24,27 +24,25 @@ What it promises:
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import signature
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from . import export
-from .errors import ConfigError
 from .frontier import Frontier, Refused
+from .hints import Lanes, Looks
+from .interrupts import Interrupts
 from .models import (
     CrawlOptions,
     Failure,
@@ -52,15 +50,14 @@ from .models import (
     Kind,
     Purpose,
     Request,
-    Settings,
 )
+from .options import at_least, settings_and_following
 from .output import Outputs
 from .page import Page
 from .pool import Pool, WorkerLost
 from .report import Report
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes
-from .urls import Scope, ScopeKind
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
@@ -73,7 +70,6 @@ READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has wor
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
 RETRY_DELAY_MAX_S = 60.0
-PAGES_TO_LEARN_FROM = 4
 
 Callback = Callable[[Page], object]
 
@@ -168,17 +164,17 @@ def crawl(
         BaseException: what `callback` raised, or KeyboardInterrupt; the Report so
             far is its attribute `report`, and the files hold the pages so far.
     """
-    _check("workers", workers, 1)
-    _check("concurrency", concurrency, 1)
-    _check("per_host", per_host, 1)
-    _check("delay_s", delay_s, 0)
-    _check("retries", retries, 0)
-    _check("retry_delay_s", retry_delay_s, 0)
-    _check("max_pages", max_pages, 1)
-    _check("max_time_s", max_time_s, 0.001)
+    at_least("workers", workers, 1)
+    at_least("concurrency", concurrency, 1)
+    at_least("per_host", per_host, 1)
+    at_least("delay_s", delay_s, 0)
+    at_least("retries", retries, 0)
+    at_least("retry_delay_s", retry_delay_s, 0)
+    at_least("max_pages", max_pages, 1)
+    at_least("max_time_s", max_time_s, 0.001)
     if pool is None:
         start_reading()
-    how, following = _split(options)
+    how, following = settings_and_following(options)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
@@ -238,10 +234,10 @@ class _Run:
         self._stop = stop
         self._on_progress = on_progress
         self._report = Report(started_at=datetime.now(UTC))
-        self._interrupts = _Interrupts()
+        self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
-        self._lanes = _Lanes()
-        self._looks = _Looks(self._site.facts if self._reads_links else ())
+        self._lanes = Lanes()
+        self._looks = Looks(self._site.facts if self._reads_links else ())
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -294,10 +290,12 @@ class _Run:
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
         processes = workers or _default_workers()
-        # A short list does not pay for workers that it never uses.
-        processes = min(processes, self._source.peek(processes))
-        if not processes:
+        waiting = self._source.peek(processes)
+        if not waiting:
             return None
+        # A short list does not pay for workers that it never uses.
+        if not self._reads_links and not self._source.has_sitemap_ahead:
+            processes = min(processes, waiting)
         import_module("fetcher.facts")  # while the fork server reads its modules
         slots = -(-self._concurrency // processes)
         return Pool(
@@ -630,111 +628,6 @@ class _Sites:
             self._site.close()
 
 
-class _Looks:
-    """Learns which facts this process looks at, so that workers read them.
-
-    What the callback, the report or an output looked at on half of the pages so far is
-    read where the page was downloaded, from the next request on: parsing is most of
-    what a page costs, and there are more workers than parents. All else is still
-    there, read when it is asked for.
-    """
-
-    def __init__(self, wanted: tuple[str, ...]) -> None:
-        self.wanted = wanted
-        self._pages = 0
-        self._times: dict[str, int] = {}
-
-    def note(self, page: Page) -> None:
-        """Take note of what was looked at on a page that is done."""
-        read_here = page.facts_read
-        if read_here is None:
-            return
-        self._pages += 1
-        for name in read_here:
-            self._times[name] = times = self._times.get(name, 0) + 1
-            known = name in self.wanted or self._pages < PAGES_TO_LEARN_FROM
-            if not known and times * 2 >= self._pages:
-                self.wanted = (*self.wanted, name)
-
-
-class _Lanes:
-    """Numbers the requests that are under way to one origin, the lowest free first.
-
-    (origin, number) is what a request prefers: the pool gives each such lane to one
-    worker. So a lane needs one connection, and an origin no more of them than it ever
-    had requests at a time, however many workers there are.
-    """
-
-    def __init__(self) -> None:
-        self._busy: dict[str, set[int]] = {}
-        self._taken: dict[int, int] = {}
-
-    def take(self, request: Request) -> tuple[str, int]:
-        """Return the lane in which to send a request."""
-        busy = self._busy.setdefault(request.origin, set())
-        lane = 0
-        while lane in busy:
-            lane += 1
-        busy.add(lane)
-        self._taken[id(request)] = lane
-        return request.origin, lane
-
-    def give_back(self, request: Request) -> None:
-        """Free the lane of a request that was answered."""
-        busy = self._busy[request.origin]
-        busy.discard(self._taken.pop(id(request)))
-        if not busy:
-            del self._busy[request.origin]
-
-
-class _Interrupts:
-    """Lets Ctrl-C in only where a run can take it without losing a page.
-
-    Within `deferred` an interrupt is remembered, within `allowed` it is raised. Only
-    Python's own handler, in the main thread, is stood in for: a program with a
-    handler of its own keeps it. After the first interrupt the handler is Python's
-    again, so that a second one ends whatever is still being done.
-    """
-
-    def __init__(self) -> None:
-        self._open = False
-        self._pending = False
-
-    @contextmanager
-    def deferred(self) -> Iterator[None]:
-        ours = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
-        if not ours:
-            yield
-            return
-        signal.signal(signal.SIGINT, self._note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        if self._pending:
-            self._pending = False
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def allowed(self) -> Iterator[None]:
-        self._open = True
-        try:
-            if self._pending:
-                self._pending = False
-                raise KeyboardInterrupt
-            yield
-        finally:
-            self._open = False
-
-    def _note(self, signum: int, frame: FrameType | None) -> None:
-        if self._open:
-            raise KeyboardInterrupt
-        self._pending = True
-
-
 def _submitter(
     pool: PoolLike, deadline_s: float
 ) -> Callable[
@@ -793,68 +686,11 @@ def _cancelled_page(request: Request, message: str) -> Page:
     return Page(url=request.url, attempt=request.attempt, failure=failure)
 
 
-def _split(options: CrawlOptions) -> tuple[Settings, Following]:
-    """Make Settings and Following of keyword arguments; an unknown one is named."""
-    ours = [field.name for field in fields(Following)]
-    known = [*(field.name for field in fields(Settings)), *ours]
-    for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"crawl() has no option {name!r}{hint}")
-    settings = {name: value for name, value in options.items() if name not in ours}
-    following = {name: value for name, value in options.items() if name in ours}
-    return _settings(settings), _following(following)
-
-
-def _settings(options: Mapping[str, Any]) -> Settings:
-    found = Settings(**options)
-    headers = found.headers
-    if not isinstance(headers, tuple):
-        headers = tuple(dict(headers).items())
-    _check("timeout_s", found.timeout_s, 0.001)
-    _check("max_redirects", found.max_redirects, 0)
-    _check("max_bytes", found.max_bytes, 1)
-    if found.ip_version not in (None, 4, 6):
-        raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
-    return replace(found, headers=headers)
-
-
-def _following(options: Mapping[str, Any]) -> Following:
-    given = dict(options)
-    for name in ("include", "exclude", "strip_params"):
-        if isinstance(given.get(name, ()), str):
-            raise ConfigError(f"{name} is a list of texts, got {given[name]!r}")
-        if name in given:
-            given[name] = tuple(given[name])
-    found = Following(**given)
-    _check("depth", found.depth, 0)
-    _check("max_url_chars", found.max_url_chars, 1)
-    _check_choice("scope", found.scope, tuple(ScopeKind))
-    _check_choice("external", found.external, ("check", "skip"))
-    _check_choice("redirects", found.redirects, ("ok", "warn", "error"))
-    Scope(ScopeKind(found.scope), include=found.include, exclude=found.exclude)
-    if found.ignore_robots and found.obey_robots:
-        raise ConfigError("ignore_robots and obey_robots ask for opposite things")
-    return found
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        known = ", ".join(map(repr, map(str, choices)))
-        raise ConfigError(f"{name} is one of {known}, got {value!r}")
-
-
 def _default_workers() -> int:
     """Return one more than the CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) + 1
     return (os.cpu_count() or 1) + 1
-
-
-def _check(name: str, value: float | None, least: float) -> None:
-    if value is not None and not value >= least:
-        raise ConfigError(f"{name} is at least {least}, got {value!r}")
 
 
 def _outputs(output: str | Path | Iterable[str | Path]) -> Outputs:

@@ -67,6 +67,14 @@ class Source:
             self._ahead.append(entry)
         return len(self._ahead)
 
+    @property
+    def has_sitemap_ahead(self) -> bool:
+        """Whether what was read ahead leads to more."""
+        return any(
+            isinstance(entry, Request) and entry.purpose is Purpose.SITEMAP
+            for entry in self._ahead
+        )
+
     def take(self) -> Request | Page | None:
         """Return the next entry, None when there is no more."""
         if self._ahead:

@@ -28,7 +28,7 @@ ROWS = (
     {"site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
-    {"source", "task"},
+    {"hints", "interrupts", "options", "source", "task"},
     {"site"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
@@ -39,7 +39,17 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps"),
-    *("backlog", "checks", "frontier", "report", "rules", "site_report", "traps"),
+    *(
+        "backlog",
+        "checks",
+        "frontier",
+        "hints",
+        "options",
+        "report",
+        "rules",
+        "site_report",
+        "traps",
+    ),
 }
 IMPURE = set(ROW_OF) - PURE
 

@@ -1,0 +1,72 @@
+"""Keyword arguments of `crawl()` as values; what is wrong is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from .errors import ConfigError
+from .models import CrawlOptions, Following, Settings
+from .urls import Scope, ScopeKind
+
+__all__ = ["at_least", "settings_and_following"]
+
+
+def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
+    """Make Settings and Following of keyword arguments; an unknown one is named."""
+    ours = [field.name for field in fields(Following)]
+    known = [*(field.name for field in fields(Settings)), *ours]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"crawl() has no option {name!r}{hint}")
+    settings = {name: value for name, value in options.items() if name not in ours}
+    following = {name: value for name, value in options.items() if name in ours}
+    return _settings(settings), _following(following)
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
+    found = Settings(**options)
+    headers = found.headers
+    if not isinstance(headers, tuple):
+        headers = tuple(dict(headers).items())
+    at_least("timeout_s", found.timeout_s, 0.001)
+    at_least("max_redirects", found.max_redirects, 0)
+    at_least("max_bytes", found.max_bytes, 1)
+    if found.ip_version not in (None, 4, 6):
+        raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
+    return replace(found, headers=headers)
+
+
+def _following(options: Mapping[str, Any]) -> Following:
+    given = dict(options)
+    for name in ("include", "exclude", "strip_params"):
+        if isinstance(given.get(name, ()), str):
+            raise ConfigError(f"{name} is a list of texts, got {given[name]!r}")
+        if name in given:
+            given[name] = tuple(given[name])
+    found = Following(**given)
+    at_least("depth", found.depth, 0)
+    at_least("max_url_chars", found.max_url_chars, 1)
+    _check_choice("scope", found.scope, tuple(ScopeKind))
+    _check_choice("external", found.external, ("check", "skip"))
+    _check_choice("redirects", found.redirects, ("ok", "warn", "error"))
+    Scope(ScopeKind(found.scope), include=found.include, exclude=found.exclude)
+    if found.ignore_robots and found.obey_robots:
+        raise ConfigError("ignore_robots and obey_robots ask for opposite things")
+    return found
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        known = ", ".join(map(repr, map(str, choices)))
+        raise ConfigError(f"{name} is one of {known}, got {value!r}")
+
+
+def at_least(name: str, value: float | None, least: float) -> None:
+    """Raise a ConfigError for a number that is less; None is well."""
+    if value is not None and not value >= least:
+        raise ConfigError(f"{name} is at least {least}, got {value!r}")
