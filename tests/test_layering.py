@@ -38,18 +38,9 @@ FACES = ROWS[-1]
 ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
-    *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps"),
-    *(
-        "backlog",
-        "checks",
-        "frontier",
-        "hints",
-        "options",
-        "report",
-        "rules",
-        "site_report",
-        "traps",
-    ),
+    *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
+    *("backlog", "checks", "frontier", "report", "rules", "site_report"),
+    *("hints", "options"),
 }
 IMPURE = set(ROW_OF) - PURE
 
