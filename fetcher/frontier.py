@@ -46,12 +46,13 @@ BACK_OFF_MAX_S = 60.0
 RULES_LAST_S = 24 * 3600.0  # RFC 9309, 2.4
 TAKEN_AT_ONCE = 8  # from the backlog, which may lie on a disk
 
-# A host is slower when its answers take four times what they took at first, and a
-# quarter of a second at least: below that, it is the noise of any network.
+# A host is slower when its answers take four times what they took at first, and more
+# than a second: below that it may be the network, or this machine that is busy.
 SLOWER_TIMES = 4.0
-SLOWER_LEAST_S = 0.25
+SLOWER_LEAST_S = 1.0
 NEW_SHARE = 0.25  # of the newest answer in the average of the last ones
 ANSWERS_BEFORE_SLOWER = 8
+ANSWERS_BEFORE_LOOK = 4  # to what asking less has come to
 
 TRANSIENT_KINDS = frozenset(
     {
@@ -111,6 +112,7 @@ class _Host:
     back_off_s: float = 0.0
     listed: bool = False  # stands in the ready queue or the resting heap
     answers: int = 0
+    look_at: int = 0  # at this many answers, whether it is slower still
     usual_s: float = 0.0  # how long answers took at first, and take now
     recent_s: float = 0.0
 
@@ -408,8 +410,9 @@ class Frontier:
         if room.answers <= ANSWERS_BEFORE_SLOWER:
             room.usual_s = max(room.usual_s, took_s)
         elif room.recent_s > max(SLOWER_TIMES * room.usual_s, SLOWER_LEAST_S):
-            room.limit = max(room.limit // 2, 1)
-            room.answers = ANSWERS_BEFORE_SLOWER // 2  # look again at what comes of it
+            if room.answers >= room.look_at:
+                room.limit = max(room.limit // 2, 1)
+                room.look_at = room.answers + ANSWERS_BEFORE_LOOK
         elif room.limit < self._per_host:
             room.limit = min(room.limit + 1 / max(room.limit, 1), self._per_host)
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetcher.frontier import RETRY_AFTER_MAX_S, Frontier, retry_after_s
-from fetcher.models import Failure, Headers, Kind, Request
+from fetcher.frontier import (
+    RETRY_AFTER_MAX_S,
+    Frontier,
+    Refused,
+    limit_reset_s,
+    retry_after_s,
+)
+from fetcher.models import Failure, Headers, Kind, Purpose, Request, Timings
 from fetcher.page import Page
+from tests.campaigns.frontier_steps import drive
 
 
 def request(number: int = 0, host: str = "a.example", attempt: int = 1) -> Request:
@@ -321,3 +329,188 @@ def test_whatever_hosts_answer_each_request_ends_once_and_no_rule_is_broken(
         if frontier.done(page, asked, now_s):
             ended.append(asked.url)
     assert sorted(ended) == sorted(f"http://{h}/{n}" for n, h in enumerate(hosts))
+
+
+# Origins that are asked for their robots.txt first
+
+
+class Rules:
+    """A robots.txt that forbids what ends with a digit."""
+
+    def __init__(self, crawl_delay_s: float | None = None, forbidden: str = "") -> None:
+        self.crawl_delay_s = crawl_delay_s
+        self.forbidden = forbidden
+
+    def may_fetch(self, url: str) -> bool:
+        return not self.forbidden or not url.endswith(self.forbidden)
+
+
+def robots_of(asked: Request) -> list[Request]:
+    url = f"http://{asked.host}/robots.txt"
+    return [replace(asked, url=url, key=url, purpose=Purpose.ROBOTS)]
+
+
+def gated(**options) -> Frontier:
+    return Frontier(
+        waits=lambda asked: asked.purpose is not Purpose.ROBOTS,
+        obeys=lambda asked: asked.depth > 0,
+        first=robots_of,
+        **options,
+    )
+
+
+def found_request(number: int, host: str = "a.example") -> Request:
+    return replace(request(number, host), depth=1)
+
+
+def test_an_origin_is_asked_for_its_robots_txt_before_anything_else():
+    frontier = gated()
+    frontier.add_all(
+        [found_request(1), found_request(2), found_request(3, "b.example")]
+    )
+    first = take(frontier, 0)
+    assert first.purpose is Purpose.ROBOTS
+    assert take(frontier, 0).host == "b.example", "and others are not kept waiting"
+    assert frontier.next(0) == math.inf
+    frontier.done(answer(first), first, 1)
+    frontier.obey(first, Rules(), 1)
+    assert {take(frontier, 1).url[-1] for _ in range(2)} == {"1", "2"}
+
+
+def test_what_robots_txt_forbids_comes_back_refused_and_only_what_was_found():
+    frontier = gated()
+    frontier.add_all([found_request(1), found_request(2), request(11)])
+    first = take(frontier, 0)
+    frontier.done(answer(first), first, 0)
+    frontier.obey(first, Rules(forbidden="1"), 0)
+    found = [frontier.next(0) for _ in range(3)]
+    assert [isinstance(each, Refused) for each in found] == [True, False, False]
+    assert [each.url[-2:] for each in found[1:]] == ["/2", "11"]
+    for each in found[1:]:
+        frontier.done(answer(each), each, 0)
+    assert frontier.next(0) is None
+
+
+def test_a_crawl_delay_is_kept_from_the_first_page_on():
+    frontier = gated()
+    frontier.add_all([found_request(1), found_request(2)])
+    first = take(frontier, 0)
+    frontier.done(answer(first), first, 1)
+    frontier.obey(first, Rules(crawl_delay_s=5), 1)
+    assert frontier.next(1) == 5
+    page = take(frontier, 6)
+    assert frontier.next(6) == math.inf
+    frontier.done(answer(page), page, 7)
+    assert frontier.next(7) == 5
+
+
+def test_rules_are_asked_for_anew_after_a_day():
+    """RFC 9309, 2.4: not to be used for more than 24 hours."""
+    frontier = gated()
+    frontier.add(found_request(1))
+    first = take(frontier, 0)
+    frontier.done(answer(first), first, 0)
+    frontier.obey(first, Rules(), 0)
+    page = take(frontier, 0)
+    frontier.done(answer(page), page, 0)
+    frontier.add(found_request(2))
+    assert take(frontier, 24 * 3600).purpose is Purpose.ROBOTS
+
+
+def test_a_robots_txt_that_fails_is_retried_and_then_opens_the_origin():
+    frontier = gated(retry_delays_s=[2])
+    frontier.add(found_request(1))
+    first = take(frontier, 0)
+    assert not frontier.done(answer(first, None, Kind.TIMEOUT), first, 0)
+    again = take(frontier, 2)
+    assert (again.purpose, again.attempt) == (Purpose.ROBOTS, 2)
+    assert frontier.done(answer(again, None, Kind.TIMEOUT), again, 2)
+    assert take(frontier, 2).url.endswith("/1")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "asked_again"),
+    [
+        (200, None, False),
+        (404, None, True),
+        (405, None, True),
+        (501, None, True),
+        (503, None, True),
+        (None, Kind.RESET, True),
+        (None, Kind.DNS, False),
+    ],
+)
+def test_where_head_is_answered_with_an_error_get_is_asked(status, kind, asked_again):
+    frontier = Frontier(retry_delays_s=[])
+    frontier.add(replace(request(1), method="HEAD"))
+    head = take(frontier, 0)
+    assert frontier.done(answer(head, status, kind), head, 0) is not asked_again
+    if asked_again:
+        assert take(frontier, 5).method == "GET"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reset_s"),
+    [
+        ({}, 0),
+        ({"RateLimit": '"default";r=0;t=30'}, 30),
+        ({"RateLimit": '"default";r=5;t=30'}, 0),
+        ({"RateLimit_Remaining": "0", "RateLimit_Reset": "7"}, 7),
+        ({"RateLimit_Remaining": "1", "RateLimit_Reset": "7"}, 0),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1767225640"}, 40),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "soon"}, 0),
+        ({"RateLimit_Remaining": "0", "RateLimit_Reset": "999999"}, RETRY_AFTER_MAX_S),
+    ],
+)
+def test_a_limit_that_is_used_up_rests_the_host(fields, reset_s):
+    """draft-ietf-httpapi-ratelimit-headers, and what came before it."""
+    frontier = Frontier()
+    frontier.add_all([request(1), request(2)])
+    asked = take(frontier, 0)
+    take(frontier, 0)
+    page = answer(asked, 200, **fields)
+    page.fetched_at = datetime(2026, 1, 1, tzinfo=UTC)  # 1767225600
+    assert limit_reset_s(page) == reset_s
+    frontier.done(page, asked, 0)
+    frontier.add(request(3))
+    assert frontier.next(0) == (reset_s or request(3))
+
+
+def test_a_host_that_gets_slower_is_asked_less_at_a_time_until_it_recovers():
+    frontier = Frontier(per_host=8)
+    flying: list[Request] = []
+    number = 0
+
+    def most_at_once(first_s: float, answers: int) -> int:
+        nonlocal number
+        most = 0
+        for _ in range(answers):
+            while len(flying) < 8:
+                frontier.add(request(number))
+                number += 1
+                found = frontier.next(0)
+                if not isinstance(found, Request):
+                    break
+                flying.append(found)
+            most = len(flying)
+            asked = flying.pop(0)
+            page = answer(asked)
+            page.timings = Timings(ttfb_s=first_s)
+            frontier.done(page, asked, 0)
+        return most
+
+    assert most_at_once(0.05, 40) == 8
+    assert most_at_once(0.15, 40) == 8, "three times as long is the noise of a network"
+    assert most_at_once(2.0, 60) == 1
+    assert most_at_once(0.05, 120) == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.0, 0.5])
+def test_a_long_run_breaks_no_rule(delay_s):
+    assert drive(15_000, seed=7, delay_s=delay_s) > 5_000
+
+
+@pytest.mark.campaign
+def test_a_million_steps_break_no_rule():
+    assert drive(1_000_000) > 100_000
