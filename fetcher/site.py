@@ -16,6 +16,7 @@ the site's links fail as robots.txt did: RFC 9309 allows no request then.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -39,6 +40,7 @@ from .rules.links import (
 )
 from .site_report import (
     BadTarget,
+    PageLinks,
     RobotsNote,
     SitemapReport,
     SiteReport,
@@ -62,6 +64,8 @@ PROBE_FACTS = ("title", "text_hash", "word_count")
 TARGETS_KEPT = 20_000  # links of lately: pages of one site repeat theirs
 BAD_KEPT = 20_000  # bad targets whose places are looked for
 LISTED = 1_000  # of each sort, in the report
+WORST_PAGES = 100
+PAGES_COUNTED = 100_000  # that have broken links
 NOTES = 1_000
 QUOTES_KEPT = 100  # of one page
 TEXT_KEY = "#:~:"  # makes a key of its own: a page that is asked for its text again
@@ -143,6 +147,7 @@ class Site:
         self._read: IdSet = IdSet()  # pages whose links were read
         self._opened_graph: LinkGraph | None = None
         self._bad: dict[int, BadTarget] = {}
+        self._broken_on: Counter[str] = Counter()
         self._directives: dict[int, dict[str, _Quote]] = {}
         self._sitemap_ids: IdSet = IdSet()
         # What does not belong into a sitemap, and why.
@@ -557,6 +562,9 @@ class Site:
             return report
         self._place_bad_targets(report)
         self._place_missing_anchors(report)
+        worst = self._broken_on.most_common(WORST_PAGES)
+        report.worst_pages = [PageLinks(url, links) for url, links in worst]
+        report.pages_with_broken = len(self._broken_on)
         report.take_degrees(self._graph)
         if report.sitemap is not None:
             self._compare_with_sitemap(report.sitemap)
@@ -564,7 +572,10 @@ class Site:
 
     def _place_bad_targets(self, report: SiteReport) -> None:
         for number, place in self._graph.places(self._bad):
-            self._bad[number].add_place(place)
+            bad = self._bad[number]
+            bad.add_place(place)
+            if bad.state in SORTS["broken"]:
+                self._count_on_page(place.url)
         linked = [target for target in self._bad.values() if target.place_count]
         for name, states in SORTS.items():
             found = [target for target in linked if target.state in states]
@@ -589,6 +600,7 @@ class Site:
                 )
         for pair, place in self._graph.places_of_missing(missing):
             missing[pair].add_place(place)
+            self._count_on_page(place.url)
         quotes = [
             quote for each in self._directives.values() for quote in each.values()
         ]
@@ -598,6 +610,10 @@ class Site:
         )
         report.bad_counts["fragments"] = count + len(unfound)
         report.fragments = found[:LISTED]
+
+    def _count_on_page(self, url: str) -> None:
+        if url in self._broken_on or len(self._broken_on) < PAGES_COUNTED:
+            self._broken_on[url] += 1
 
     def _compare_with_sitemap(self, report: SitemapReport) -> None:
         orphans = IdSet()

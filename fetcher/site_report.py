@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadTarget",
     "Degree",
+    "PageLinks",
     "RobotsNote",
     "SiteReport",
     "SitemapReport",
@@ -89,6 +90,13 @@ class Degree(NamedTuple):
     pages: int
 
 
+class PageLinks(NamedTuple):
+    """A page and how many links on it lead nowhere, missing fragments included."""
+
+    url: str
+    broken: int
+
+
 class RobotsNote(NamedTuple):
     """What an origin's robots.txt meant for the run."""
 
@@ -145,6 +153,8 @@ class SiteReport:
         fragments: targets that are there, without the place that is asked for.
         blocked: targets that refuse robots: not broken, not known to be well.
         moved: targets that are redirected for good.
+        worst_pages: the pages with most links that lead nowhere; of
+            `pages_with_broken` (counted to 100,000).
         bad_counts: how many there are of each of the four, listed or not.
         redirects: "ok", "warn" or "error": whether `moved` makes the run fall short.
         most_linked, dead_ends: the pages with most links to them, with none out.
@@ -166,6 +176,8 @@ class SiteReport:
     fragments: list[BadTarget] = field(default_factory=list)
     blocked: list[BadTarget] = field(default_factory=list)
     moved: list[BadTarget] = field(default_factory=list)
+    worst_pages: list[PageLinks] = field(default_factory=list)
+    pages_with_broken: int = 0
     bad_counts: dict[str, int] = field(default_factory=dict)
     redirects: str = "ok"
     most_linked: list[Degree] = field(default_factory=list)
@@ -216,6 +228,10 @@ class SiteReport:
         both = [*self.most_linked, *other.most_linked]
         both.sort(key=lambda degree: -degree.pages)
         self.most_linked = both[: max(len(self.most_linked), len(other.most_linked))]
+        self.worst_pages = sorted(
+            [*self.worst_pages, *other.worst_pages], key=lambda page: -page.broken
+        )[: max(len(self.worst_pages), len(other.worst_pages))]
+        self.pages_with_broken += other.pages_with_broken
         self.traps = [*self.traps, *other.traps]
         self.robots = [*self.robots, *other.robots]
         self.sitemap = self.sitemap or other.sitemap
@@ -241,6 +257,10 @@ class SiteReport:
             "fragments": _cut(self.fragments, self.bad_counts, "fragments"),
             "blocked": _cut(self.blocked, self.bad_counts, "blocked"),
             "moved": _cut(self.moved, self.bad_counts, "moved"),
+            "broken_by_page": {
+                "count": self.pages_with_broken,
+                "pages": [page._asdict() for page in self.worst_pages],
+            },
             "most_linked": [degree._asdict() for degree in self.most_linked],
             "dead_ends": {"count": self.dead_end_count, "pages": self.dead_ends},
             "in_degrees": {str(least): n for least, n in self.in_degrees.items()},

@@ -261,6 +261,8 @@ def test_a_broken_link_comes_with_every_place_it_stands(run):
     report, _, pages = run(site)
     assert not report.ok
     (broken,) = report.site.broken
+    assert report.site.pages_with_broken == 2
+    assert {page.broken for page in report.site.worst_pages} == {1}
     assert (broken.status, broken.state, broken.place_count) == (404, State.BROKEN, 2)
     place = next(place for place in broken.places if place.url.endswith("/a"))
     assert (place.line, place.column, place.text) == (2, 7, "the manual")

@@ -21,6 +21,7 @@ __all__ = ["SiteScreen", "links_verdict"]
 
 TARGETS_SHOWN = 50  # of each sort
 PLACES_SHOWN = 3  # of each target
+WORST_SHOWN = 5
 OTHERS_SHOWN = 10  # of any other list
 TEXT_SHOWN = 60  # characters of a link's text
 
@@ -51,6 +52,7 @@ class SiteScreen(Layout):
             self._show_bad("Links to what is redirected for good", site.moved, moved)
         blocked = counts.get("blocked", 0)
         self._show_bad("Links to what refuses robots", site.blocked, blocked)
+        self._show_worst(site)
         self._show_counts(site)
         self._show_limits(site)
         if site.sitemap is not None:
@@ -78,6 +80,17 @@ class SiteScreen(Layout):
         rest = count - min(len(bad), TARGETS_SHOWN)
         if rest > 0:
             self._print(Text(f"    and {rest:,} more targets", style="dim"))
+
+    def _show_worst(self, site: SiteReport) -> None:
+        if site.pages_with_broken < 2:
+            return
+        self._heading(f"Broken links by page: {_count(site.pages_with_broken, 'page')}")
+        rows = [
+            (Cell(f"{page.broken:,}", right=True), Cell(self._safe(page.url)))
+            for page in site.worst_pages[:WORST_SHOWN]
+        ]
+        self._columns(rows, gives=1)
+        self._more(site.pages_with_broken, len(rows))
 
     def _show_place(self, place: Place) -> None:
         where = f"{place.url}:{place.line}:{place.column}"
