@@ -150,6 +150,7 @@ class Site:
         self._broken_on: Counter[str] = Counter()
         self._directives: dict[int, dict[str, _Quote]] = {}
         self._sitemap_ids: IdSet = IdSet()
+        self._index_levels: dict[str, int] = {}  # how many indexes lead to a sitemap
         # What does not belong into a sitemap, and why.
         self._unfit: dict[int, tuple[str, str]] = {}
         self._report = SiteReport()
@@ -271,12 +272,24 @@ class Site:
                         found.failure.message if found.failure else ""
                     )
             elif found.purpose is Purpose.SITEMAP:
+                if self._nests_too_deep(request, found):
+                    return
                 yield found
             else:
                 report.entries += 1
                 self._sitemap_ids.add(url_id(found.key))
                 if request.depth == 0 or self._scope.follows(found.url):
                     yield found
+
+    def _nests_too_deep(self, outer: Request, inner: Request) -> bool:
+        level = self._index_levels.get(outer.key, 0) + 1
+        self._index_levels[inner.key] = level
+        if level <= sitemaps.INDEX_DEPTH_MAX:
+            return False
+        problems = self._sitemap_report().problems
+        if len(problems) < NOTES:
+            problems.append(f"{outer.url}: an index in an index in an index")
+        return True
 
     def _sitemap_report(self) -> SitemapReport:
         if self._report.sitemap is None:

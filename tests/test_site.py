@@ -477,6 +477,13 @@ def test_a_sitemap_can_be_given(run):
     assert report.total == 3, "a sitemap is no page"
 
 
+def test_indexes_in_indexes_end(run):
+    maps = {f"/{n}.xml": sitemap_index([f"/{n + 1}.xml"]) for n in range(30)}
+    report, asked, _ = run(sitemap_site(maps, {}), "/0.xml", depth=0)
+    assert gets(asked) == ["/0.xml", "/1.xml", "/2.xml"]
+    assert any("an index in an index" in one for one in report.site.sitemap.problems)
+
+
 @pytest.mark.parametrize("form", [text_sitemap, rss_sitemap], ids=["text", "rss"])
 def test_sitemaps_of_other_forms(run, form):
     path = "/sitemap.txt" if form is text_sitemap else "/feed.xml"
