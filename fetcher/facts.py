@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -150,7 +150,7 @@ class _ReadFacts(Facts):
         if name in self._known:
             value = _as_it_was(name, self._known[name])
         elif name == "link_count" and "links" in self._known:
-            value = len(self.links)
+            value = len(self._known["links"])  # type: ignore[arg-type]  # a list
         else:
             read = getattr(_Reader, f"read_{name}", None)
             if read is None:
@@ -161,6 +161,11 @@ class _ReadFacts(Facts):
             self.missed.append(name)
         object.__setattr__(self, name, value)
         return value
+
+    def plain_links(self) -> Sequence[tuple[Any, ...]]:
+        """Return the links as they crossed the pipe, if they did."""
+        known = self._known.get("links")
+        return self.links if known is None else known  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Facts):

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from tempfile import SpooledTemporaryFile, gettempdir
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from .errors import StoreError
@@ -58,6 +58,7 @@ CHARACTERS_OF_A_ROW = 100  # a row with a long text counts as several
 TEXT_MAX_CHARS = 200  # of a link's text
 SHAPES_MAX = 255  # kinds of link that are told apart; HTML has about 60
 DEGREES_KEPT = 100
+COUNTED_IN_MEMORY = 100_000  # pages and targets: 20 MB
 
 # Separates texts in a record. HTML's tokenizer leaves no NUL in an attribute and
 # URLs have it percent-encoded; where one comes from elsewhere it is replaced.
@@ -148,7 +149,7 @@ class LinkGraph:
         self,
         url: str,
         key_id: int,
-        links: Sequence[Link],
+        links: Sequence[Link | tuple[Any, ...]],
         targets: Sequence[int],
         anchors: Collection[str] | None,
     ) -> None:
@@ -160,7 +161,7 @@ class LinkGraph:
         Args:
             url: the page as a report names it.
             key_id: its `url_id`: of where it was found, after redirects.
-            links: n links, in any order.
+            links: n links, in any order; tuples with the fields of Link will do.
             targets: n ids, one for each link: the `url_id` of the key it leads to,
                 or NO_TARGET.
             anchors: what fragments can point to (`Facts.fragments`); None if the page
@@ -271,6 +272,21 @@ class LinkGraph:
         without_links: list[str] = []
         most: list[tuple[int, int]] = []
         distinct = 0
+        counted = None if self._aliases else self._counted_in_memory(kept)
+        if counted is not None:
+            counts, ids, outward, without_links = counted
+            return Degrees(
+                pages=self.pages,
+                links=self.links,
+                targets=len(counts),
+                most_linked=tuple(
+                    heapq.nlargest(kept, counts.items(), key=itemgetter(1, 0))
+                ),
+                without_links=tuple(without_links),
+                without_links_count=outward[0],
+                inward=dict(sorted(Counter(_bucket(counts[n]) for n in ids).items())),
+                outward=dict(sorted(outward.items())),
+            )
         with ExitStack() as stack:
             linked: _Drawers[tuple[int, None]] = _Drawers(stack)
             pages: _Drawers[int] = _Drawers(stack)
@@ -300,6 +316,27 @@ class LinkGraph:
             inward=dict(sorted(inward.items())),
             outward=dict(sorted(outward.items())),
         )
+
+    def _counted_in_memory(
+        self, kept: int
+    ) -> tuple[Counter[int], list[int], Counter[int], list[str]] | None:
+        """Return what `degrees` counts, if it is little enough to be held at once."""
+        if self.pages > COUNTED_IN_MEMORY:
+            return None
+        counts: Counter[int] = Counter()
+        ids: list[int] = []
+        outward: Counter[int] = Counter()
+        without_links: list[str] = []
+        for record in self._read():
+            targets = record.linked()
+            counts.update(targets)
+            if len(counts) > COUNTED_IN_MEMORY:
+                return None
+            ids.append(record.key_id)
+            outward[_bucket(len(targets))] += 1
+            if not targets and len(without_links) < kept:
+                without_links.append(record.url)
+        return counts, ids, outward, without_links
 
     def unlinked(self, ids: Iterable[int]) -> Iterator[int]:
         """Give those of these ids that no page links to, but perhaps itself.

@@ -343,17 +343,19 @@ class Site:
 
     def _read_links(self, page: Page, request: Request, number: int) -> list[Request]:
         assert page.facts is not None  # noqa: S101 -- the caller looked
-        links = (*page.facts.links, *_opengraph_media(page.facts))
+        links = [*page.facts.plain_links(), *_opengraph_media(page.facts)]
         depth = request.depth + 1
         may_follow = depth <= self._how.depth and not asks_robots(page, "nofollow")
         found: list[Request] = []
         targets: list[int] = []
         known = self._targets
-        for link in links:
-            document = link.url.partition("#")[0]
+        for plain in links:
+            url: str = plain[0]
+            document = url.partition("#")[0]
             target = known.get(document)
             # Most links: known, and asked for, whatever this one is.
             if target is None or target.asked is not Purpose.PAGE:
+                link = Link._make(plain)
                 kind = kind_of(link)
                 if kind is LinkKind.OTHER:
                     targets.append(NO_TARGET)
@@ -372,8 +374,8 @@ class Site:
                 if target.asked is None or follows:
                     self._ask(target, follows, depth, found)
             targets.append(target.id)
-            if ":~:" in link.url:
-                self._note_directives(link, target, page, found)
+            if ":~:" in url:
+                self._note_directives(Link._make(plain), target, page, found)
         self._graph.add_page(
             page.final_url, number, links, targets, page.facts.fragments
         )
