@@ -22,6 +22,7 @@ _HOMES = {
     "Facts": "models",
     "Failure": "models",
     "FetcherError": "errors",
+    "Following": "models",
     "Hop": "models",
     "InputError": "errors",
     "Kind": "models",
@@ -32,7 +33,9 @@ _HOMES = {
     "Report": "report",
     "Request": "models",
     "Settings": "models",
+    "SiteReport": "site_report",
     "State": "models",
+    "StoreError": "errors",
     "Timings": "models",
     "WorkerLost": "pool",
     "crawl": "engine",
@@ -46,9 +49,11 @@ if TYPE_CHECKING:
     from .errors import FetcherError as FetcherError
     from .errors import InputError as InputError
     from .errors import OutputError as OutputError
+    from .errors import StoreError as StoreError
     from .models import Certificate as Certificate
     from .models import Facts as Facts
     from .models import Failure as Failure
+    from .models import Following as Following
     from .models import Hop as Hop
     from .models import Kind as Kind
     from .models import Link as Link
@@ -61,6 +66,7 @@ if TYPE_CHECKING:
     from .pool import Pool as Pool
     from .pool import WorkerLost as WorkerLost
     from .report import Report as Report
+    from .site_report import SiteReport as SiteReport
     from .transport import get_url as get_url
 
 __all__ = [*sorted(_HOMES), "__version__"]

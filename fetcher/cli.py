@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import __version__, config
-from .errors import ConfigError, InputError, OutputError
+from .errors import ConfigError, InputError, OutputError, StoreError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -876,7 +876,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, InputError) as error:
         note(str(error))
         return USAGE
-    except OutputError as error:
+    except (OutputError, StoreError) as error:
         note(str(error))
         return NOT_DONE
     except (KeyboardInterrupt, click.Abort):
