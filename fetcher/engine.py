@@ -40,6 +40,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from . import export
+from .errors import StoreError
 from .frontier import Frontier, Refused
 from .hints import Lanes, Looks
 from .interrupts import Interrupts
@@ -556,7 +557,11 @@ class _Run:
         self._tell(ended=True)
         unread = self._source.count_unread() if interrupted else 0
         if self._sites.was_needed:
-            self._report.site = self._site.finish()
+            try:
+                self._report.site = self._site.finish()
+            except StoreError:  # as before it, perhaps: the pages are still worth it
+                if not interrupted:
+                    raise
         self._report.finish(
             elapsed_s=time.monotonic() - self._began_s,
             interrupted=interrupted,
