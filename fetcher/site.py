@@ -302,9 +302,9 @@ class Site:
         origin.refused += 1
         page = Page(url=request.url, depth=request.depth, failure=origin.failure)
         if origin.failure is None:
-            why = origin.note or "robots.txt does not allow it"
-            page.skipped = why
-        self.settle(page, request)
+            page.skipped = origin.note or "robots.txt does not allow it"
+        elif self.is_on:
+            self._note_bad(url_id(request.key), page, State.FAILED)
         return page
 
     def _origin(self, origin: str) -> _Origin:
@@ -483,7 +483,7 @@ class Site:
         if page.hops and page.ok:
             self._note_unfit(number, page, f"redirected to {page.final_url}")
             self._graph.alias(number, url_id(_final_key(page, request)))
-        if state is State.OK:
+        if state is State.OK or state is State.SKIPPED:
             return
         if state is not State.REDIRECTED or moved_for_good(page.hops):
             self._note_bad(number, page, state)

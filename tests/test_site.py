@@ -413,6 +413,7 @@ def test_robots_txt_binds_what_was_found_and_not_what_was_given(run):
     assert not any(path.startswith("/b") for _, path in asked)
     (note,) = report.site.robots
     assert note.refused == 1
+    assert sum(report.site.by_depth.values()) == 3, "what was refused was not fetched"
     assert report.ok
 
 
@@ -453,6 +454,16 @@ def test_whatever_comes_for_robots_txt(run, robots, followed):
     else:
         assert sorted(pages) == ["/"]
         assert report.site.robots[0].refused >= 3
+
+
+def test_links_to_a_host_that_is_down_fail_and_are_not_skipped(run):
+    """Where robots.txt cannot be had, nothing is asked for: RFC 9309, 2.3.1.4."""
+    with in_thread(site_of({})) as gone:
+        away = f"{gone.url}page"
+    report, _, _ = run(site_of({"/": [away]}))
+    (broken,) = report.site.broken
+    assert (broken.url, broken.state) == (away, State.FAILED)
+    assert broken.reason.startswith("refused: ")
 
 
 def test_robots_txt_on_another_host_is_followed_there(run):
