@@ -1,6 +1,6 @@
 """Tasks per second and CPU per task of fetcher's Pool beside multiprocessing's.
 
-    python tests/benchmarks/pool_speed.py [--tasks 5000] [--workers 3] [--repeat 3]
+    python -m tests.benchmarks.pool_speed [--tasks 5000] [--workers 3] [--repeat 3]
 
 Each row is the median of `--repeat` runs, the pools taking turns. "parent" is the CPU
 time of this process per task, pickling and callbacks included; "workers" that of all
@@ -132,7 +132,9 @@ def main() -> None:
     for function_name, way in [*rows, ("no_op of __main__", all_at_once)]:
         function = globals()[function_name.split()[0]]
         if "__main__" not in function_name:
-            function = getattr(importlib.import_module("pool_speed"), function_name)
+            function = getattr(
+                importlib.import_module("tests.benchmarks.pool_speed"), function_name
+            )
         count = options.tasks // (4 if way is one_at_a_time else 1)
         runs: dict[str, list[Run]] = {name: [] for name in pools}
         row = f"{function_name} {way.__name__}"

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 THREADS = (1, 16, 64)
 Fetch = Callable[[str], int]
@@ -112,11 +113,16 @@ def measure_tls(kind: str, url: str, count: int, cacert: str | None) -> str:
 
     fetch = ours(cacert)
     fetch(url)
+    prepare = curl.Handle._prepare
+
+    def prepare_anew(handle: Any, question: Any, left_s: float) -> None:
+        prepare(handle, question, left_s)
+        handle._curl.setopt(pycurl.FRESH_CONNECT, 1)
+        if kind == "new":
+            handle._curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+
     if kind != "kept":
-        curl._state.idle.limit = 0
-        curl._state.idle.take(curl.Route(url.rpartition("/")[0], verify=cacert or True))
-    if kind == "new":
-        curl._state.share = pycurl.CurlShare()  # one that shares no TLS sessions
+        curl.Handle._prepare = prepare_anew  # type: ignore[method-assign]
     fetch(url)
     began_s = time.process_time()
     for _ in range(count):
