@@ -68,6 +68,7 @@ TRANSIENT_KINDS = frozenset(
 RESTING_STATUSES = frozenset({429, 503})  # RFC 6585, 4; RFC 9110, 15.6.4
 TRANSIENT_STATUSES = frozenset({*range(500, 600)} - {501, 505})  # what may pass
 HOSTS_BEFORE_SWEEP = 1024
+_GATE_PURPOSES = frozenset({Purpose.ROBOTS, Purpose.PROBE})
 
 
 class Robots(Protocol):
@@ -106,6 +107,7 @@ class _Host:
     delay_s: float
     waiting: int = 0  # in the backlog
     ahead: deque[Request] = field(default_factory=deque)  # to be given out before that
+    first: deque[Request] = field(default_factory=deque)  # robots.txt, a probe
     shut: _Gate | None = None  # nothing else is given out until this is known
     under_way: int = 0
     due_s: float = 0.0  # not asked before this moment
@@ -119,12 +121,9 @@ class _Host:
     @property
     def has_work(self) -> bool:
         """Whether there is something that may be given out, were it due."""
-        if self.shut is not None:
-            return bool(self.ahead) and self.ahead[0].purpose in _GATE_PURPOSES
-        return bool(self.ahead) or self.waiting > 0
-
-
-_GATE_PURPOSES = frozenset({Purpose.ROBOTS, Purpose.PROBE})
+        if self.first:
+            return True
+        return self.shut is None and (bool(self.ahead) or self.waiting > 0)
 
 
 class Frontier:
@@ -189,7 +188,7 @@ class Frontier:
         """Queue a robots.txt or a probe; all else there waits until it is answered."""
         self.queued += 1
         room = self._room(request.host)
-        room.ahead.appendleft(request)
+        room.first.append(request)
         gate = self._gates.setdefault(request.origin, _Gate(room.name))
         gate.asked += 1
         room.shut = gate
@@ -253,6 +252,7 @@ class Frontier:
         for room in self._hosts.values():
             waiting += room.ahead
             room.ahead.clear()
+            room.first.clear()
             room.waiting = 0
         self._retries.clear()
         self._retry_delays_s = ()
@@ -294,6 +294,8 @@ class Frontier:
 
     def _give_out(self, room: _Host, now_s: float) -> Request | Refused | None:
         """Return the next request of a host, None when it must wait for its gate."""
+        if room.first:
+            return self._send_off(room.first.popleft(), room)
         if not room.ahead:
             taken = self._backlog.take(room.name, TAKEN_AT_ONCE)
             room.waiting -= len(taken)
@@ -310,7 +312,9 @@ class Frontier:
                 room.ahead.popleft()
                 self.queued -= 1
                 return Refused(request)
-        room.ahead.popleft()
+        return self._send_off(room.ahead.popleft(), room)
+
+    def _send_off(self, request: Request, room: _Host) -> Request:
         room.under_way += 1
         self.queued -= 1
         self.under_way += 1
@@ -321,10 +325,8 @@ class Frontier:
         while self._retries and self._retries[0][0] <= now_s:
             request = heapq.heappop(self._retries)[2]
             room = self._room(request.host)
-            if request.purpose in _GATE_PURPOSES:
-                room.ahead.appendleft(request)
-            else:
-                room.ahead.append(request)
+            is_first = request.purpose in _GATE_PURPOSES
+            (room.first if is_first else room.ahead).append(request)
             self._list(room, room.due_s)
         while self._resting and self._resting[0][0] <= now_s:
             room = heapq.heappop(self._resting)[2]
@@ -360,7 +362,7 @@ class Frontier:
         if gate is not None and now_s < gate.until_s:
             return gate
         gate = self._gates[request.origin] = _Gate(room.name)
-        for first in reversed(self._first(request)):
+        for first in self._first(request):
             self.ask_first(first)
         return gate
 

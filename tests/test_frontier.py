@@ -428,6 +428,32 @@ def test_a_robots_txt_that_fails_is_retried_and_then_opens_the_origin():
     assert take(frontier, 2).url.endswith("/1")
 
 
+def test_a_get_after_a_head_does_not_stand_in_the_way_of_a_probe():
+    """Two origins of one host: the probe of one waited for ever behind the other."""
+    frontier = gated(per_host=2)
+    here = replace(found_request(1), origin="http://a.example:1", method="HEAD")
+    frontier.add(replace(here, purpose=Purpose.CHECK))
+    robots = take(frontier, 0)
+    frontier.done(answer(robots), robots, 0)
+    frontier.obey(robots, Rules(), 0)
+    head = take(frontier, 0)
+    frontier.add(replace(found_request(2), origin="http://a.example:2"))
+    robots = take(frontier, 0)
+    frontier.done(answer(robots), robots, 0)
+    frontier.obey(robots, Rules(crawl_delay_s=5), 0)
+    frontier.ask_first(replace(robots, url="http://a.example/x", purpose=Purpose.PROBE))
+    assert not frontier.done(answer(head, 404), head, 1)
+    probe = take(frontier, 6)
+    assert probe.purpose is Purpose.PROBE
+    frontier.done(answer(probe, 404), probe, 6)
+    asked = []
+    for now_s in (11, 16):
+        asked.append(take(frontier, now_s))
+        frontier.done(answer(asked[-1]), asked[-1], now_s)
+    assert {each.url[-1] for each in asked} == {"1", "2"}
+    assert frontier.next(99) is None
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "asked_again"),
     [

@@ -70,7 +70,7 @@ class World:
         self.asked[asked.url, asked.method, asked.attempt] += 1
         assert self.asked[asked.url, asked.method, asked.attempt] == 1, asked
         if asked.purpose not in GATES and asked.depth:
-            rules = self.rules[host]  # known by now
+            rules = self.rules[asked.origin]  # known by now
             assert rules is None or rules.may_fetch(asked.url), asked
 
     def answered(self, asked: Request, now_s: float) -> Page:
@@ -111,11 +111,21 @@ class World:
             timings=Timings(ttfb_s=first_s, total_s=first_s),
         )
 
-    def rules_of(self, host: str) -> Rules:
+    def forget(self, asked: Request) -> None:
+        for key in [key for key in self.asked if key[0] == asked.url]:
+            del self.asked[key]
+
+    def rules_of(self) -> Rules:
         return Rules(
             self.random.choice([None, None, None, 1.0]),
             self.random.choice([0, 0, 2, 7]),
         )
+
+
+def aside(request: Request, purpose: Purpose) -> Request:
+    """Return what is asked of an origin for itself."""
+    url = f"{request.origin}/{purpose}/0"
+    return replace(request, url=url, key=url, purpose=purpose, method="GET", attempt=1)
 
 
 def drive(steps: int, seed: int = 1, *, per_host: int = 4, delay_s: float = 0.0) -> int:
@@ -124,8 +134,7 @@ def drive(steps: int, seed: int = 1, *, per_host: int = 4, delay_s: float = 0.0)
     draw = world.random
 
     def first(request: Request) -> list[Request]:
-        url = f"http://{request.host}/robots/0"
-        return [replace(request, url=url, key=url, purpose=Purpose.ROBOTS)]
+        return [aside(request, Purpose.ROBOTS)]
 
     frontier = Frontier(
         per_host=per_host,
@@ -143,12 +152,13 @@ def drive(steps: int, seed: int = 1, *, per_host: int = 4, delay_s: float = 0.0)
             for _ in range(50):
                 number = 3 * added + 1
                 host = f"h{draw.randrange(200)}"
-                url = f"http://{host}/{number}"
+                origin = f"http://{host}:{draw.randrange(2)}"  # of one host, two
+                url = f"{origin}/{number}"
                 request = Request(
                     url=url,
                     key=url,
                     host=host,
-                    origin=f"http://{host}",
+                    origin=origin,
                     depth=draw.choice([0, 1, 1]),
                     purpose=draw.choice([Purpose.PAGE, Purpose.CHECK]),
                     method=draw.choice(["GET", "HEAD"]),
@@ -179,13 +189,16 @@ def drive(steps: int, seed: int = 1, *, per_host: int = 4, delay_s: float = 0.0)
         if not frontier.done(page, asked, now_s):
             continue
         if asked.purpose is Purpose.ROBOTS:
-            rules = world.rules_of(asked.host)
-            world.rules[asked.host] = rules
+            rules = world.rules_of()
+            world.rules[asked.origin] = rules
             if rules.crawl_delay_s is not None:
                 world.delay_s[asked.host] = max(rules.crawl_delay_s, delay_s)
             frontier.obey(asked, rules, now_s)
-            for key in [key for key in world.asked if key[0] == asked.url]:
-                del world.asked[key]  # it is asked anew after 24 hours
+            if draw.random() < 0.5:
+                frontier.ask_first(aside(asked, Purpose.PROBE))
+            world.forget(asked)  # it is asked anew after 24 hours
+        elif asked.purpose is Purpose.PROBE:
+            world.forget(asked)
         else:
             world.ended[asked.url] += 1
     assert set(world.ended.values()) == {1}
