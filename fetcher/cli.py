@@ -170,7 +170,7 @@ def option(section: str, *names: str, **rest: Any) -> Callable[[Command], Comman
     return click.option(*names, cls=Option, section=section, **rest)
 
 
-SITE_OPTIONS = (
+LINK_OPTIONS = (
     option(
         "Links",
         "-d",
@@ -263,7 +263,7 @@ SITE_OPTIONS = (
     ),
 )
 
-JOB_OPTIONS = (
+PACE_OPTIONS = (
     option(
         "Pace",
         "--workers",
@@ -316,6 +316,9 @@ JOB_OPTIONS = (
         help="Wait before the first; each later waits 5 times as"
         " long, or as long as Retry-After asks.",
     ),
+)
+
+REQUEST_OPTIONS = (
     option(
         "Input",
         "--max-pages",
@@ -494,7 +497,7 @@ JOB_OPTIONS = (
 
 def job_options(command: Command) -> Command:
     """Add the options that every command which fetches has."""
-    for add in reversed((*JOB_OPTIONS[:6], *SITE_OPTIONS, *JOB_OPTIONS[6:])):
+    for add in reversed((*PACE_OPTIONS, *LINK_OPTIONS, *REQUEST_OPTIONS)):
         command = add(command)
     return command
 

@@ -483,16 +483,17 @@ class _Run:
             site.settle(page, request)
         elif request.purpose is Purpose.ROBOTS:
             frontier.obey(request, site.take_rules(page, request), time.monotonic())
-            for probe in site.probes(request):
-                frontier.ask_first(probe)
-            frontier.add_all(site.sitemaps(request))
+            if not self._stopping:
+                for probe in site.probes(request):
+                    frontier.ask_first(probe)
+                frontier.add_all(site.sitemaps(request))
         elif request.purpose is Purpose.PROBE:
             site.take_probe(page, request)
-        elif site.is_sitemap(page):
-            self._entries.append(site.read_sitemap(page, request))
-        elif request.depth == 0:  # given as one, and none: a page like others
+        elif self._has_row(page, request):  # given as a sitemap, and none
             self._pages_found += 1
             self._conclude(page)
+        elif request.depth == 0 or site.is_sitemap(page):
+            self._entries.append(site.read_sitemap(page, request))
 
     def _refuse(self, request: Request) -> None:
         """End a request that robots.txt does not allow."""
@@ -531,7 +532,7 @@ class _Run:
 
         That is what was given. What was only found is counted.
         """
-        if request.purpose is Purpose.PAGE and request.depth == 0:
+        if request.depth == 0 and request.purpose in (Purpose.PAGE, Purpose.SITEMAP):
             return True
         self._site.leave_out(request)
         return False
@@ -545,13 +546,19 @@ class _Run:
                 page.depth = request.depth
                 if self._reads_links:
                     self._site.settle(page, request)
-                if request.purpose is Purpose.PAGE:
+                if self._has_row(page, request):
                     self._save(page)
         under_way = list(self._flights.values())
         self._flights.clear()
         for request in chain(under_way, self._unsent, self._frontier.drain()):
             if self._is_owed(request):
                 self._save(_cancelled_page(request, "the run was cut short"))
+
+    def _has_row(self, page: Page, request: Request) -> bool:
+        """Whether an answer is for the caller: no CHECK, robots.txt, ..."""
+        if request.purpose is Purpose.SITEMAP:
+            return request.depth == 0 and not self._site.is_sitemap(page)
+        return request.purpose is Purpose.PAGE
 
     def _close(self, *, interrupted: bool) -> Report:
         self._tell(ended=True)

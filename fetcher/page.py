@@ -7,7 +7,7 @@ made when first asked for and kept. This module is the only owner of bs4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,6 +33,11 @@ __all__ = ["Page"]
 
 SKIPPING_KINDS = frozenset({Kind.FORBIDDEN_ADDRESS, Kind.CANCELLED})
 NO_TIMINGS = Timings()
+# Directives of X-Robots-Tag that have a colon; any other word before one is a robot's.
+# Google Search Central, "Robots meta tag specifications".
+WITH_VALUE = frozenset(
+    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+)
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -223,6 +228,18 @@ class Page:
 
         return BeautifulSoup(self.text, "lxml")
 
+    def asks_robots(self, directive: str) -> bool:
+        """Whether the page asks all robots for this: "nofollow", or "noindex".
+
+        In its `<meta name=robots>`, or in an X-Robots-Tag field.
+        """
+        wanted = {directive, "none"}
+        if self.facts is not None and not wanted.isdisjoint(self.facts.robots):
+            return True
+        if "x-robots-tag" not in self.headers:
+            return False
+        return not wanted.isdisjoint(_header_directives(self.headers))
+
     @property
     def title(self) -> str | None:
         """The text of `<title>`, white space folded; None without one."""
@@ -315,6 +332,19 @@ def _from_wire(  # the order of Page.__reduce__
     page.is_soft_404 = is_soft_404
     page._facts_ahead = facts_ahead
     return page
+
+
+def _header_directives(headers: Headers) -> Iterator[str]:
+    """Yield what X-Robots-Tag says to every robot, lower-case.
+
+    A directive for one robot ("googlebot: noindex") is for that one alone.
+    """
+    for value in headers.get_all("x-robots-tag"):
+        name, colon, _ = value.partition(":")
+        if colon and "," not in name and name.strip().lower() not in WITH_VALUE:
+            continue
+        for directive in value.lower().split(","):
+            yield directive.strip()
 
 
 def _sign_of_mitigation(status: int, headers: Headers, content: bytes) -> str | None:

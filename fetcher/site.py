@@ -18,6 +18,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -103,15 +104,19 @@ class _Target:
 class _Origin:
     """What is known of an origin: its rules, and how it answers nonsense."""
 
-    __slots__ = ("failure", "front", "note", "probe", "refused", "rules")
+    __slots__ = ("failure", "front", "probe", "refused", "rules")
 
     def __init__(self) -> None:
         self.rules: robots.Rules | None = None
-        self.note: str | None = None
         self.failure: Failure | None = None
         self.refused = 0
         self.probe: Answer | None = None
         self.front: Answer | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What is to be said of its robots.txt."""
+        return None if self.rules is None else self.rules.note
 
 
 class _Quote:
@@ -147,6 +152,7 @@ class Site:
         self._read: IdSet = IdSet()  # pages whose links were read
         self._opened_graph: LinkGraph | None = None
         self._bad: dict[int, BadTarget] = {}
+        self._unplaced: Counter[State] = Counter()  # bad targets past BAD_KEPT
         self._broken_on: Counter[str] = Counter()
         self._directives: dict[int, dict[str, _Quote]] = {}
         self._sitemap_ids: IdSet = IdSet()
@@ -157,7 +163,6 @@ class Site:
         self.is_on = following.reads_links
         self.facts: tuple[str, ...] = FACTS if following.reads_links else ()
         self.probe_facts = PROBE_FACTS
-        self._reads_sitemaps = False
 
     def backlog(self) -> Backlog:
         """Return what the frontier is to work on: sites may be larger than memory."""
@@ -216,7 +221,6 @@ class Site:
             too_large=cut,
             url=page.final_url,
         )
-        origin.note = origin.rules.note
         return origin.rules
 
     def probes(self, request: Request) -> Sequence[Request]:
@@ -241,12 +245,11 @@ class Site:
             return ()
         rules = self._origin(request.origin).rules
         urls = list(rules.sitemaps) if rules is not None else []
-        urls = urls or [f"{request.origin}/sitemap.xml"]
-        return [
-            each
-            for url in urls
-            if (each := _request(url, Purpose.SITEMAP, depth=1)) is not None
-        ]
+        found = []
+        for url in urls or [f"{request.origin}/sitemap.xml"]:
+            with suppress(BadUrl):
+                found.append(_request(url, depth=1, purpose=Purpose.SITEMAP))
+        return found
 
     def is_sitemap(self, page: Page) -> bool:
         """Whether what came for a sitemap is one."""
@@ -255,22 +258,16 @@ class Site:
         ):
             return True
         note = page.reason or "this is no sitemap"
-        report = self._sitemap_report()
-        if len(report.problems) < NOTES:
-            report.problems.append(f"{page.url}: {note}")
+        self._sitemap_report().add_problem(f"{page.url}: {note}")
         return False
 
     def read_sitemap(self, page: Page, request: Request) -> Iterator[Request | Page]:
         """Yield what a sitemap lists, as it is read: pages and further sitemaps."""
         report = self._sitemap_report()
-        if len(report.read) < NOTES:
-            report.read.append(page.url)
+        report.add_read(page.url)
         for found in entries_of(page.content, page.final_url, depth=request.depth):
             if isinstance(found, Page):
-                if len(report.problems) < NOTES:
-                    report.problems.append(
-                        found.failure.message if found.failure else ""
-                    )
+                report.add_problem(found.failure.message if found.failure else "")
             elif found.purpose is Purpose.SITEMAP:
                 if self._nests_too_deep(request, found):
                     return
@@ -286,9 +283,8 @@ class Site:
         self._index_levels[inner.key] = level
         if level <= sitemaps.INDEX_DEPTH_MAX:
             return False
-        problems = self._sitemap_report().problems
-        if len(problems) < NOTES:
-            problems.append(f"{outer.url}: an index in an index in an index")
+        problem = f"{outer.url}: an index in an index in an index"
+        self._sitemap_report().add_problem(problem)
         return True
 
     def _sitemap_report(self) -> SitemapReport:
@@ -337,7 +333,7 @@ class Site:
             return []  # another URL had led there before
         self._read.add(number)
         self._judge_quotes(page, {number, url_id(request.key)})
-        if asks_robots(page, "noindex"):
+        if page.asks_robots("noindex"):
             self._note_unfit(number, page, "noindex")
         return self._read_links(page, request, number)
 
@@ -345,7 +341,7 @@ class Site:
         assert page.facts is not None  # noqa: S101 -- the caller looked
         links = [*page.facts.plain_links(), *_opengraph_media(page.facts)]
         depth = request.depth + 1
-        may_follow = depth <= self._how.depth and not asks_robots(page, "nofollow")
+        may_follow = depth <= self._how.depth and not page.asks_robots("nofollow")
         found: list[Request] = []
         targets: list[int] = []
         known = self._targets
@@ -433,18 +429,11 @@ class Site:
             if self._how.strip_params:
                 url = strip_params(url, self._how.strip_params)
             try:
-                parsed = parse(url)
+                request = _request(url, depth=depth)
             except BadUrl as error:
                 found = self._unusable(document, Failure(Kind.BAD_URL, str(error)))
             else:
-                request = Request(
-                    url=parsed.href,
-                    key=parsed.href,
-                    host=parsed.host,
-                    origin=parsed.origin,
-                    depth=depth,
-                )
-                found = _Target(request, in_scope=self._scope.follows(parsed.href))
+                found = _Target(request, in_scope=self._scope.follows(request.url))
         self._targets[document] = found
         return found
 
@@ -498,7 +487,7 @@ class Site:
         if len(self._bad) < BAD_KEPT:
             self._bad.setdefault(number, BadTarget.of(page, state))
         else:
-            self._report.unlisted += 1
+            self._unplaced[state] += 1
 
     def _is_soft_404(self, page: Page, request: Request) -> bool:
         origin = self._origins.get(request.origin)
@@ -595,7 +584,9 @@ class Site:
         for name, states in SORTS.items():
             found = [target for target in linked if target.state in states]
             found.sort(key=lambda target: (-target.place_count, target.url))
-            report.bad_counts[name] = len(found)
+            unplaced = sum(self._unplaced[state] for state in states)
+            report.unlisted += unplaced
+            report.bad_counts[name] = len(found) + unplaced
             setattr(report, name, found[:LISTED])
 
     def _place_missing_anchors(self, report: SiteReport) -> None:
@@ -655,12 +646,13 @@ class Site:
         return sorted(self._graph.urls_of(some).values())
 
 
-def _request(url: str, purpose: Purpose, *, depth: int) -> Request | None:
-    """Return a request for a URL that was found; None for what is no URL."""
-    try:
-        found = parse(url)
-    except BadUrl:
-        return None
+def _request(url: str, *, depth: int, purpose: Purpose = Purpose.PAGE) -> Request:
+    """Return a request for a URL that was found.
+
+    Raises:
+        BadUrl: if it is none that can be asked for.
+    """
+    found = parse(url)
     return Request(
         url=found.href,
         key=found.href,
@@ -714,31 +706,3 @@ def _final_key(page: Page, request: Request) -> str:
     if not page.hops:
         return request.key
     return page.final_url.partition("#")[0]
-
-
-def asks_robots(page: Page, directive: str) -> bool:
-    """Whether a page asks robots for this: "nofollow", or "noindex"."""
-    said = () if page.facts is None else page.facts.robots
-    if directive in said or "none" in said:
-        return True
-    if "x-robots-tag" not in page.headers:
-        return False
-    return bool({directive, "none"} & set(header_directives(page)))
-
-
-def header_directives(page: Page) -> Iterator[str]:
-    """Yield what X-Robots-Tag says to every robot, lower-case.
-
-    A directive for one robot ("googlebot: noindex") is for that one alone.
-    """
-    for value in page.headers.get_all("x-robots-tag"):
-        name, colon, _ = value.partition(":")
-        if colon and "," not in name and name.strip().lower() not in WITH_VALUE:
-            continue
-        for directive in value.lower().split(","):
-            yield directive.strip()
-
-
-WITH_VALUE = frozenset(
-    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
-)

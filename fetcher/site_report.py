@@ -29,6 +29,7 @@ __all__ = [
 URL_MAX_CHARACTERS = 2_083
 PLACES_KEPT = 20  # of each bad target
 REASON_MAX_CHARACTERS = 500
+NOTES_KEPT = 1_000  # on sitemaps
 
 
 @dataclass(slots=True)
@@ -123,6 +124,16 @@ class SitemapReport:
     missing_count: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
     bad_count: int = 0
+
+    def add_read(self, url: str) -> None:
+        """Take note of a sitemap that was read."""
+        if len(self.read) < NOTES_KEPT:
+            self.read.append(url)
+
+    def add_problem(self, problem: str) -> None:
+        """Take note of what is wrong with a sitemap, in one sentence."""
+        if len(self.problems) < NOTES_KEPT:
+            self.problems.append(problem)
 
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain values that JSON knows."""

@@ -127,13 +127,7 @@ class Source:
     def _requested(self, request: Request) -> Iterator[Request | Page]:
         for found in self._entries_of([Line(0, request.url)], ""):
             if isinstance(found, Request):
-                found = replace(
-                    request,
-                    url=found.url,
-                    key=found.key,
-                    host=found.host,
-                    origin=found.origin,
-                )
+                found = _placed(replace(request, url=found.url))
             yield found
 
     def _entries_of(

@@ -27,7 +27,7 @@ from fetcher import (
     Settings,
     crawl,
 )
-from fetcher.models import Kind, Request, SettingsOptions, State
+from fetcher.models import Kind, Purpose, Request, SettingsOptions, State
 from fetcher.testing import FakePool
 from tests.servers import answer, by_path, message, redirect, serve, stall_before_head
 
@@ -298,6 +298,27 @@ def test_stop_ends_softly(site):
     assert report.interrupted
     assert len(pages) == report.total
     assert report.total + report.unread == 500
+    kinds = {page.failure.kind for page in pages if page.failure}
+    assert kinds == {Kind.CANCELLED}
+
+
+@pytest.mark.slow
+def test_a_sitemap_that_was_given_has_its_page_when_the_run_is_stopped(site):
+    """What a person gave ends in a Page, also if it was to be read as a sitemap."""
+    sitemaps = [
+        Request(url=f"{site.url}{number}.xml", purpose=Purpose.SITEMAP)
+        for number in range(50)
+    ]
+    stop = threading.Event()
+    pages = []
+
+    def on_page(page):
+        pages.append(page)
+        stop.set()
+
+    options = {**LOCAL, "per_host": 1}
+    report = crawl(sitemaps, on_page, stop=stop, **options)
+    assert report.total + report.unread == 50
     kinds = {page.failure.kind for page in pages if page.failure}
     assert kinds == {Kind.CANCELLED}
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetcher.facts import extract
+from fetcher.graph import has_anchor
 from fetcher.models import Failure, Finding, Hop, Kind, Link, Severity, State
 from fetcher.page import Page
 from fetcher.rules.links import (
@@ -12,7 +13,6 @@ from fetcher.rules.links import (
     LinkKind,
     SplitUrl,
     address_problem,
-    fragment_exists,
     is_soft_404,
     kind_of,
     moved_for_good,
@@ -299,7 +299,7 @@ ANCHORS = frozenset({"install", "münchen", "a b", "100%", "%41", "C++", "Top10"
     ],
 )
 def test_a_fragment_is_looked_for_as_a_browser_does(fragment, exists):
-    assert fragment_exists(fragment, ANCHORS) is exists
+    assert has_anchor(ANCHORS, fragment) is exists
 
 
 def test_every_anchor_of_a_page_is_found_by_the_fragment_written_for_it():
@@ -309,7 +309,7 @@ def test_every_anchor_of_a_page_is_found_by_the_fragment_written_for_it():
     )
     fragments = [split_fragment(link.url).fragment for link in page.links]
     assert len(fragments) == 2
-    assert all(fragment_exists(each, page.fragments) for each in fragments)
+    assert all(has_anchor(page.fragments, each) for each in fragments)
 
 
 TEXT = """The quick  brown

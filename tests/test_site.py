@@ -580,6 +580,15 @@ def test_options_that_make_no_sense_are_refused_before_anything(options, says):
     assert says in str(refused.value)
 
 
+def test_bad_targets_past_what_is_kept_are_counted_all_the_same(run, monkeypatch):
+    """The list is cut; the count of broken targets is of all."""
+    monkeypatch.setattr("fetcher.site.BAD_KEPT", 2)
+    report, _, _ = run(site_of({"/": [f"/gone{number}" for number in range(5)]}))
+    assert report.site.bad_counts["broken"] == 5
+    assert len(report.site.broken) == 2
+    assert report.site.unlisted == 3
+
+
 # --- a second opinion ----------------------------------------------------------------
 
 FILES = {

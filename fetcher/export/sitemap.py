@@ -20,7 +20,6 @@ from ..urls import BadUrl, parse, split_credentials
 from .row import iso
 
 if TYPE_CHECKING:
-    from ..models import Headers
     from ..page import Page
     from ..report import Report
 
@@ -34,12 +33,6 @@ FILE_MAX_BYTES = 52_428_800
 URL_MAX_CHARS = 2_047
 ENTRY_MAX_BYTES = 5 * URL_MAX_CHARS + 200  # each character an "&amp;"
 
-NOT_INDEXED = frozenset({"noindex", "none"})
-# Directives of X-Robots-Tag that have a colon; any other word before one is a robot's.
-# Google Search Central, "Robots meta tag specifications".
-DIRECTIVES_WITH_VALUES = frozenset(
-    {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
-)
 FIRST_WEB_PAGE = datetime(1990, 12, 20, tzinfo=UTC)  # clocks that are not set say 1970
 NO_ATTRIBUTES: AttributesImpl[str] = AttributesImpl({})
 
@@ -127,10 +120,8 @@ def _address(page: Page) -> str | None:
     """Return the URL by which a page belongs into a sitemap, None if it does not."""
     if not page.ok or page.status is None or not 200 <= page.status < 300:
         return None
-    if not page.is_html or _refuses_index(page.headers):
-        return None
     facts = page.facts
-    if facts is None or not NOT_INDEXED.isdisjoint(facts.robots):
+    if facts is None or page.asks_robots("noindex"):
         return None
     url = _normal(page.final_url)
     canonical = None if facts.canonical is None else _normal(facts.canonical)
@@ -143,19 +134,6 @@ def _normal(url: str) -> str | None:
         return split_credentials(parse(url).href)[0]
     except BadUrl:
         return None
-
-
-def _refuses_index(headers: Headers) -> bool:
-    """Whether X-Robots-Tag, where it speaks to all robots, asks for no index."""
-    for value in headers.get_all("X-Robots-Tag"):
-        name, colon, _ = value.partition(":")
-        first = name.rpartition(",")[2].strip().lower()
-        if colon and "," not in name and first not in DIRECTIVES_WITH_VALUES:
-            continue  # "googlebot: noindex"
-        directives = {part.strip().lower() for part in value.split(",")}
-        if not NOT_INDEXED.isdisjoint(directives):
-            return True
-    return False
 
 
 def _last_modified(page: Page) -> datetime | None:

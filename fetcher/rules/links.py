@@ -1,20 +1,20 @@
 """What links are worth: which are followed, which are checked, and what came of them.
 
 `kind_of` sorts a page's links. `verdict_of` says what came of a target,
-`fragment_exists` and `text_directive_found` whether the place in it is there,
-`is_soft_404` whether a page that came with status 200 is an error page all the same,
-and `address_problem` what is wrong with a `mailto:` or `tel:`. Pure: nothing is asked.
+`text_directive_found` whether the words that a link quotes are there, `is_soft_404`
+whether a page that came with status 200 is an error page all the same, and
+`address_problem` what is wrong with a `mailto:` or `tel:`. Pure: nothing is asked.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote
 
 from ..models import Failure, Hop, Kind, Link, State
 from ..urls import BadUrl, parse
@@ -24,7 +24,6 @@ __all__ = [
     "LinkKind",
     "SplitUrl",
     "address_problem",
-    "fragment_exists",
     "is_soft_404",
     "kind_of",
     "moved_for_good",
@@ -267,26 +266,6 @@ def split_fragment(url: str) -> SplitUrl:
         if directive.startswith("text=")
     ]
     return SplitUrl(document, fragment, tuple(texts))
-
-
-def fragment_exists(fragment: str, anchors: Collection[str]) -> bool:
-    """Whether `#fragment` leads to a place, as a browser looks for it.
-
-    First as it is written, then percent-decoded; nothing, and `top` in any case, are
-    the top of the page.
-
-    Args:
-        fragment: what follows `#`, without text directives.
-        anchors: the ids, and names of `<a>`, of the page: `Facts.fragments`.
-
-    Source:
-        HTML, 7.4.6.4 (the indicated part of the document).
-    """
-    if fragment == "" or fragment in anchors:
-        return True
-    # What is no UTF-8 becomes U+FFFD; a byte-order mark is not part of the name.
-    decoded = unquote_to_bytes(fragment).decode("utf-8-sig", "replace")
-    return decoded in anchors or (decoded.isascii() and decoded.lower() == "top")
 
 
 def text_directive_found(directive: str, text: str) -> bool:
