@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -20,10 +20,20 @@ import turbohtml
 import turbohtml.detect  # registers the whatwg-* codecs
 from turbohtml import Document, Element, Namespace
 
+from .link_table import LinkSort, LinkTable, joined, packed
 from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
-__all__ = ["Decoded", "FactsAhead", "ahead", "decode", "extract", "visible_text"]
+__all__ = [
+    "Decoded",
+    "FactsAhead",
+    "ahead",
+    "decode",
+    "extract",
+    "joined_fragments",
+    "link_table",
+    "visible_text",
+]
 
 LINK_TEXT_MAX_CHARS = 200
 TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
@@ -119,7 +129,7 @@ def visible_text(content: bytes, charset: str | None = None) -> str:
 
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
     """Return the values of these facts in plain values, which cross a pipe quickly."""
-    return tuple((name, _plainly(name, getattr(facts, name))) for name in names)
+    return tuple((name, _plainly(name, facts)) for name in names)
 
 
 class _ReadFacts(Facts):
@@ -150,22 +160,28 @@ class _ReadFacts(Facts):
         if name in self._known:
             value = _as_it_was(name, self._known[name])
         elif name == "link_count" and "links" in self._known:
-            value = len(self._known["links"])  # type: ignore[arg-type]  # a list
+            value = self._table().link_count
         else:
             read = getattr(_Reader, f"read_{name}", None)
             if read is None:
                 raise AttributeError(f"Facts has no {name!r}")
-            if self._reader is None:
-                object.__setattr__(self, "_reader", _Reader(*self._source))
-            value = read(self._reader)
+            value = read(self._read())
             self.missed.append(name)
         object.__setattr__(self, name, value)
         return value
 
-    def plain_links(self) -> Sequence[tuple[Any, ...]]:
-        """Return the links as they crossed the pipe, if they did."""
+    def _table(self) -> LinkTable:
+        """Return the links as a table, in which they crossed the pipe if they did."""
         known = self._known.get("links")
-        return self.links if known is None else known  # type: ignore[return-value]
+        if known is not None:
+            return LinkTable(*known)  # type: ignore[misc]  # its own fields
+        return self._read().table
+
+    def _read(self) -> _Reader:
+        if self._reader is None:
+            object.__setattr__(self, "_reader", _Reader(*self._source))
+        assert self._reader is not None  # noqa: S101 -- for the types
+        return self._reader
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Facts):
@@ -186,11 +202,32 @@ def _whole(*values: object) -> Facts:
 
 
 # Facts that hold named tuples. Plain ones cross a pipe in a third of the time.
-_TUPLES: Final = {"headings": Heading, "links": Link, "images": Image}
+_TUPLES: Final = {"headings": Heading, "images": Image}
 _TUPLE: Final = {"meta_refresh": MetaRefresh}
 
 
-def _plainly(name: str, value: Any) -> object:
+def link_table(facts: Facts) -> LinkTable:
+    """Return the links as a table; for who looks at all links of many pages."""
+    if isinstance(facts, _ReadFacts):
+        return facts._table()
+    return LinkTable.of(facts.links)
+
+
+def joined_fragments(facts: Facts) -> str:
+    """Return `facts.fragments` as one text, which crosses a pipe in less time.
+
+    `fetcher.link_table.split` takes it apart.
+    """
+    known = facts._known.get("fragments") if isinstance(facts, _ReadFacts) else None
+    return joined(facts.fragments) if known is None else str(known)
+
+
+def _plainly(name: str, facts: Facts) -> object:
+    if name == "links":
+        return tuple(link_table(facts))
+    if name == "fragments":
+        return joined(facts.fragments)
+    value = getattr(facts, name)
     if name in _TUPLES:
         return [tuple(each) for each in value]
     if name in _TUPLE:
@@ -199,6 +236,10 @@ def _plainly(name: str, value: Any) -> object:
 
 
 def _as_it_was(name: str, value: Any) -> object:
+    if name == "links":
+        return LinkTable._make(value).links()
+    if name == "fragments":
+        return frozenset(value.split("\0")) if value else frozenset()
     if name in _TUPLES:
         kind = _TUPLES[name]
         return tuple([_new(kind, each) for each in value])
@@ -233,16 +274,20 @@ class _Reader:
         return _encoding_of(self._document, self._content, self._charset)
 
     @cached_property
-    def _links(self) -> tuple[Link, ...]:
+    def table(self) -> LinkTable:
         size = len(self._content)
         found = self._document.links()
-        return _links(found, self._resolve, self._anchors.empty_links, size)
+        return _link_table(found, self._resolve, self._anchors.empty_links, size)
+
+    @cached_property
+    def _links(self) -> tuple[Link, ...]:
+        return self.table.links()
 
     def read_link_count(self) -> int:
         # Making the Links takes twice as long as parsing, having turbohtml find them
         # half as long, and counting the attributes a quarter.
-        if "_links" in self.__dict__:  # and the tree may be less than it was
-            return len(self._links)
+        if "table" in self.__dict__:  # and the tree may be less than it was
+            return self.table.link_count
         counted = 0
         for element in self._document.select(SELDOM_LINKS):
             if element.tag == "base":
@@ -250,7 +295,7 @@ class _Reader:
                 counted -= element.attr("href") is not None
                 continue
             if element.matches(SEVERAL_LINKS):
-                return len(self._links)
+                return self.table.link_count
             counted += sum(bool(_written(element, name)) for name in SELDOM_NAMES)
         hrefs = self._document.select("[href]")
         return counted + len(hrefs)
@@ -272,7 +317,7 @@ class _Reader:
     @cached_property
     def _words(self) -> list[str]:
         # Takes the invisible elements out of the tree: all else is read before.
-        _ = self._links, self._images, self._structured_data, self._meta_refresh
+        _ = self.table, self._images, self._structured_data, self._meta_refresh
         return _visible_words(self._outline.body)
 
     def read_title(self) -> str | None:
@@ -473,12 +518,12 @@ def _anchors(document: Document) -> _Anchors:
     return _Anchors(fragments, empty_links, microdata, rdfa)
 
 
-def _links(
+def _link_table(
     found: list[turbohtml.Link],
     resolve: Resolver,
     empty_links: list[Element],
     page_bytes: int,
-) -> tuple[Link, ...]:
+) -> LinkTable:
     """Return everything the page points to, in document order, `<base>` aside.
 
     One loop, few calls: a page has 110 to 170 links, half the time goes here.
@@ -486,8 +531,11 @@ def _links(
     if empty_links:
         empty = [turbohtml.Link(element, "href", "") for element in empty_links]
         found = [*found, *empty]
+        found.sort(key=lambda link: link.element.position or NOWHERE)
     left = TEXTS_MAX_TIMES_PAGE * page_bytes
-    links = []
+    sorts: dict[LinkSort, int] = {}
+    places: dict[str, tuple[str, str]] = {}  # document and fragment of a reference
+    sort_of, fragments, texts, lines, columns = [], [], [], [], []
     for element, attribute, reference in found:
         tag = element.tag
         text = ""
@@ -508,16 +556,29 @@ def _links(
             text = _alt(element)
         elif tag == "base":
             continue
+        place = places.get(reference)
+        if place is None:
+            document, mark, fragment = resolve[reference].partition("#")
+            place = places[reference] = document, mark + fragment
+        document, fragment = place
+        sort = document, tag, attribute, rel
+        number = sorts.get(sort)
+        if number is None:
+            number = sorts[sort] = len(sorts)
         line, column = element.position or NOWHERE
-        links.append(
-            _new(
-                Link,
-                (resolve[reference], text, rel, tag, attribute, line, column + 1),
-            )
-        )
-    if empty_links:
-        links.sort(key=lambda link: (link.line, link.column))
-    return tuple(links)
+        sort_of.append(number)
+        fragments.append(fragment)
+        texts.append(text)
+        lines.append(line)
+        columns.append(column + 1)
+    return LinkTable(
+        tuple(sorts),
+        packed(sort_of),
+        joined(fragments),
+        joined(texts),
+        packed(lines),
+        packed(columns),
+    )
 
 
 def _written(element: Element, name: str) -> str:

@@ -1,11 +1,12 @@
 """Who links to whom: written page by page while a crawl runs, asked when it is over.
 
-A `LinkGraph` holds neither links nor URLs. Each page becomes one record in a
-temporary file (in memory up to 8 MB), and each question is answered by reading that
-file from its beginning to its end, once. Links are known by the 64 bits of the URL
+A `LinkGraph` holds neither links nor URLs. Each page becomes one record in two
+temporary files (in memory up to 8 MB): its head says where it leads to, its body how.
+Each question is answered by reading the heads from beginning to end, once, and
+the bodies that it needs. Links are known by the 64 bits of the URL
 they lead to (`backlog.url_id`); the file has the rest.
 
-    add_page, alias ---> records, one after the other
+    add_page, alias ---> heads and bodies, one after the other
                               |
       places, urls_of   <-----+-----> drawers, by id ---> missing_anchors, degrees,
       (what is wanted                (256 of them; one    unlinked
@@ -29,19 +30,21 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from tempfile import SpooledTemporaryFile, gettempdir
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from .errors import StoreError
-from .models import Link
+from .link_table import LinkTable, numbers, split
 
 __all__ = [
     "NO_TARGET",
     "Degrees",
     "LinkGraph",
+    "LinksTo",
     "MissingAnchor",
     "Place",
     "fragment_of",
@@ -55,20 +58,13 @@ WRITTEN_AT_ONCE_BYTES = 256 * 1024  # a write for each page costs as much as the
 DRAWERS = 256
 ROWS_HELD = 100_000  # in drawers, before they are written; about 20 MB
 CHARACTERS_OF_A_ROW = 100  # a row with a long text counts as several
-TEXT_MAX_CHARS = 200  # of a link's text
 SHAPES_MAX = 255  # kinds of link that are told apart; HTML has about 60
 DEGREES_KEPT = 100
+PLACES_KEPT = 20
+PAIRS_KEPT = 100_000  # of target and fragment, that need not be asked again; 20 MB
 COUNTED_IN_MEMORY = 100_000  # pages and targets: 20 MB
 
-# Separates texts in a record. HTML's tokenizer leaves no NUL in an attribute and
-# URLs have it percent-encoded; where one comes from elsewhere it is replaced.
-_SEPARATOR = "\0"
-
-# The fields of a Link that are kept.
-_URL, _TEXT, _LINE, _COLUMN = map(
-    itemgetter, map(Link._fields.index, ("url", "text", "line", "column"))
-)
-_SHAPE = itemgetter(Link._fields.index("tag"), Link._fields.index("attribute"))
+_SHAPE = itemgetter(1, 2)  # of a LinkSort: tag and attribute
 _LENGTH = struct.Struct("<Q")
 
 Row = TypeVar("Row")
@@ -90,6 +86,15 @@ class Place(NamedTuple):
     fragment: str | None
     tag: str
     attribute: str | None
+
+
+class LinksTo(NamedTuple):
+    """The links of one page to one target: the URL of the page, how many, the first."""
+
+    target: int
+    url: str
+    link_count: int
+    places: list[Place]
 
 
 class MissingAnchor(NamedTuple):
@@ -139,7 +144,8 @@ class LinkGraph:
     """
 
     def __init__(self) -> None:
-        self._records = _Records()
+        self._heads = _Records()
+        self._bodies = _Records()
         self._aliases: _Drawers[tuple[int, int]] = _Drawers()
         self._shapes = _Shapes()
         self.pages = 0
@@ -149,9 +155,9 @@ class LinkGraph:
         self,
         url: str,
         key_id: int,
-        links: Sequence[Link | tuple[Any, ...]],
+        links: LinkTable,
         targets: Sequence[int],
-        anchors: Collection[str] | None,
+        anchors: str | None,
     ) -> None:
         """Take note of a page, its links and its anchors.
 
@@ -161,40 +167,32 @@ class LinkGraph:
         Args:
             url: the page as a report names it.
             key_id: its `url_id`: of where it was found, after redirects.
-            links: n links, in any order; tuples with the fields of Link will do.
-            targets: n ids, one for each link: the `url_id` of the key it leads to,
-                or NO_TARGET.
-            anchors: what fragments can point to (`Facts.fragments`); None if the page
-                was not fetched as HTML, and so cannot be asked.
+            links: its links.
+            targets: m ids, one for each of `links.sorts`: the `url_id` of the key it
+                leads to, or NO_TARGET.
+            anchors: what fragments can point to, as `joined_fragments` gives it; None
+                if the page was not fetched as HTML, and so cannot be asked.
 
         Raises:
-            ValueError: if there are not as many targets as links.
+            ValueError: if there are not as many targets as sorts.
             StoreError: when the disk cannot hold it.
         """
-        if len(links) != len(targets):
+        sorts = links.sorts
+        if len(sorts) != len(targets):
             raise ValueError(
-                f"as many targets as links, got {len(targets)} for {len(links)}"
+                f"as many targets as sorts, got {len(targets)} for {len(sorts)}"
             )
-        details = (
-            _joined_texts([*map(_TEXT, links)]),
-            array("I", map(_LINE, links)).tobytes(),
-            array("I", map(_COLUMN, links)).tobytes(),
-            bytes(map(self._shapes.__getitem__, map(_SHAPE, links))),
-        )
-        self._records.append(
-            marshal.dumps(
-                (
-                    url,
-                    key_id,
-                    array("q", targets).tobytes(),
-                    _joined_fragments([*map(_URL, links)]),
-                    None if anchors is None else _joined(list(anchors)),
-                    marshal.dumps(details),
-                )
-            )
-        )
+        shapes = bytes(map(self._shapes.__getitem__, map(_SHAPE, sorts)))
+        details = marshal.dumps((links.texts, links.lines, links.columns, shapes))
+        body = links.sort_of, links.fragments, anchors, details
+        at = self._bodies.append(marshal.dumps(body))
+        head = url, key_id, array("q", targets).tobytes(), at
+        self._heads.append(marshal.dumps(head))
         self.pages += 1
-        self.links += len(links) - targets.count(NO_TARGET)
+        self.links += links.link_count
+        if NO_TARGET in targets:
+            leads_nowhere = [target == NO_TARGET for target in targets]
+            self.links -= sum(map(leads_nowhere.__getitem__, numbers(links.sort_of)))
 
     def alias(self, from_id: int, to_id: int) -> None:
         """Take note that a URL answered with redirects that ended at another.
@@ -204,19 +202,39 @@ class LinkGraph:
         if from_id != to_id:
             self._aliases.put(from_id, (from_id, to_id))
 
-    def places(self, targets: Collection[int]) -> Iterator[tuple[int, Place]]:
-        """Give every link to one of these targets, with the target's id.
+    def places(
+        self, targets: Collection[int], kept: int = PLACES_KEPT
+    ) -> Iterator[LinksTo]:
+        """Give for every page what links it has to one of these targets.
 
         Args:
             targets: ids, as they were given to `add_page`; a set, or a mapping with
                 them as keys. NO_TARGET is never found.
+            kept: places that are given of each target, before links are only counted.
         """
+        wanted = frozenset(targets) - {NO_TARGET}
+        given: Counter[int] = Counter()
         for record in self._read():
-            if any(map(targets.__contains__, record.targets)):
-                details = self._details(record)
-                for number, target in enumerate(record.targets):
-                    if target in targets and target != NO_TARGET:
-                        yield target, details.place(number)
+            if wanted.isdisjoint(record.targets):
+                continue
+            details = None
+            sort_of = numbers(record.body.sort_of)
+            for target in wanted.intersection(record.targets):
+                count = sum(
+                    sort_of.count(number)
+                    for number, each in enumerate(record.targets)
+                    if each == target
+                )
+                found: list[Place] = []
+                if given[target] < kept:
+                    details = details or self._details(record)
+                    found = [
+                        details.place(number)
+                        for number, each in enumerate(record.target_of_links())
+                        if each == target
+                    ][: kept - given[target]]
+                    given[target] += len(found)
+                yield LinksTo(target, record.url, count, found)
 
     def places_of_missing(
         self, missing: Collection[tuple[int, str]]
@@ -232,7 +250,7 @@ class LinkGraph:
             if targets.isdisjoint(record.targets):
                 continue
             details = self._details(record)
-            asked = zip(record.targets, record.fragments, strict=True)
+            asked = zip(record.target_of_links(), record.fragments(), strict=True)
             for number, pair in enumerate(asked):
                 if pair in missing:
                     yield pair, details.place(number)
@@ -251,11 +269,17 @@ class LinkGraph:
         with ExitStack() as stack:
             asked: _Drawers[tuple[int, tuple[int, str]]] = _Drawers(stack)
             pages: _Drawers[tuple[int, str, str]] = _Drawers(stack)
+            asked_lately: set[tuple[int, str]] = set()
             for record in self._read():
-                if record.anchors is not None:
-                    row = record.key_id, record.url, record.anchors
-                    pages.put(record.key_id, row, len(record.anchors))
-                for pair in record.asked():
+                anchors = record.body.anchors
+                if anchors is not None:
+                    row = record.key_id, record.url, anchors
+                    pages.put(record.key_id, row, len(anchors))
+                if len(asked_lately) > PAIRS_KEPT:
+                    asked_lately.clear()
+                new = record.asked() - asked_lately
+                asked_lately |= new
+                for pair in new:
                     asked.put(pair[0], (pair[0], pair))
             resolved = self._resolved(asked, stack)
             for asked_rows, page_rows in zip(resolved, pages, strict=True):
@@ -364,15 +388,16 @@ class LinkGraph:
 
     def close(self) -> None:
         """Let go of the file; nothing else may be asked afterwards."""
-        self._records.close()
+        self._heads.close()
+        self._bodies.close()
         self._aliases.close()
 
     def __repr__(self) -> str:
         return f"<LinkGraph of {self.pages} pages, {self.links} links>"
 
     def _read(self) -> Iterator[_Record]:
-        for content in self._records:
-            yield _Record(*marshal.loads(content))  # noqa: S302 - we wrote it
+        for head in self._heads:
+            yield _Record(self._bodies, *marshal.loads(head))  # noqa: S302 - we wrote it
 
     def _details(self, record: _Record) -> _Details:
         return _Details(record, self._shapes.found)
@@ -415,31 +440,46 @@ def has_anchor(anchors: Collection[str], fragment: str) -> bool:
     return decoded in anchors or decoded.lower() == "top"
 
 
+class _Body(NamedTuple):
+    """What is kept of a page's links one by one.
+
+    sort_of: packed; marked: fragments with their "#", joined; anchors: joined;
+    details: marshalled.
+    """
+
+    sort_of: bytes
+    marked: str
+    anchors: str | None
+    details: bytes
+
+
 class _Record:
     """What is kept of one page, as far as it has been asked for."""
 
-    __slots__ = ("anchors", "details", "joined_fragments", "key_id", "targets", "url")
-
     def __init__(
-        self,
-        url: str,
-        key_id: int,
-        targets: bytes,
-        fragments: str,
-        anchors: str | None,
-        details: bytes,
+        self, bodies: _Records, url: str, key_id: int, targets: bytes, at: int
     ) -> None:
         self.url = url
         self.key_id = key_id
-        self.targets = array("q", targets)
-        self.joined_fragments = fragments
-        self.anchors = anchors  # joined
-        self.details = details  # marshalled
+        self.targets = array("q", targets)  # of each sort of link
+        self._bodies = bodies
+        self._at = at
 
-    @property
+    @cached_property
+    def body(self) -> _Body:
+        """The rest, which most questions do not need."""
+        return _Body(*marshal.loads(self._bodies.read(self._at)))  # noqa: S302 - ours
+
+    def target_of_links(self) -> Iterator[int]:
+        """Give the target of each link."""
+        return map(self.targets.__getitem__, numbers(self.body.sort_of))
+
     def fragments(self) -> list[str]:
-        """What each link asks for, "" for nothing."""
-        return self.joined_fragments.split(_SEPARATOR) if self.targets else []
+        """Return what each link asks for, "" for nothing."""
+        marked = split(self.body.marked, len(self.body.sort_of))
+        if ":~:" in self.body.marked:
+            return [fragment_of(one) for one in marked]
+        return [one[1:] for one in marked]
 
     def asked(self) -> set[tuple[int, str]]:
         """Return the pairs of target and fragment that other pages must answer.
@@ -447,17 +487,17 @@ class _Record:
         What a page asks of itself, as every third link of a manual does, and has,
         is settled here.
         """
-        if not self.joined_fragments.strip(_SEPARATOR):
+        if "#" not in self.body.marked:
             return set()
         own: frozenset[str] = frozenset()
-        if self.anchors is not None and self.key_id in self.targets:
-            own = frozenset(self.anchors.split(_SEPARATOR))
+        if self.body.anchors is not None and self.key_id in self.targets:
+            own = frozenset(split(self.body.anchors, 1))
+        here = self.key_id
+        pairs = set(zip(self.target_of_links(), self.fragments(), strict=True))
         return {
             pair
-            for pair in zip(self.targets, self.fragments, strict=True)
-            if pair[1]
-            and pair[0] != NO_TARGET
-            and not (pair[0] == self.key_id and pair[1] in own)
+            for pair in pairs
+            if pair[1] and pair[0] and (pair[0] != here or pair[1] not in own)
         }
 
     def linked(self) -> set[int]:
@@ -471,15 +511,16 @@ class _Details:
     def __init__(
         self, record: _Record, shapes: Sequence[tuple[str, str | None]]
     ) -> None:
-        texts, lines, columns, self._shape_of = marshal.loads(record.details)  # noqa: S302 - we wrote it
+        texts, lines, columns, self._shape_of = marshal.loads(record.body.details)  # noqa: S302 - we wrote it
         self._url = record.url
-        self._fragments = record.fragments
-        self._texts = texts.split(_SEPARATOR)
-        self._lines, self._columns = array("I", lines), array("I", columns)
+        self._sort_of = numbers(record.body.sort_of)
+        self._fragments = record.fragments()
+        self._texts = split(texts, len(self._sort_of))
+        self._lines, self._columns = numbers(lines), numbers(columns)
         self._shapes = shapes
 
     def place(self, number: int) -> Place:
-        tag, attribute = self._shapes[self._shape_of[number]]
+        tag, attribute = self._shapes[self._shape_of[self._sort_of[number]]]
         return Place(
             url=self._url,
             line=self._lines[number],
@@ -554,15 +595,20 @@ class _Records:
     def __init__(self) -> None:
         self._spool = _Spool()
 
-    def append(self, content: bytes) -> None:
-        self._spool.append(_LENGTH.pack(len(content)) + content)
+    def append(self, content: bytes) -> int:
+        """Write a string; return where `read` finds it."""
+        return self._spool.append(_LENGTH.pack(len(content)) + content)
+
+    def read(self, offset: int) -> bytes:
+        (length,) = _LENGTH.unpack(self._spool.read(offset, _LENGTH.size))
+        return self._spool.read(offset + _LENGTH.size, length)
 
     def __iter__(self) -> Iterator[bytes]:
         offset = 0
         while offset < self._spool.size:
-            (length,) = _LENGTH.unpack(self._spool.read(offset, _LENGTH.size))
-            yield self._spool.read(offset + _LENGTH.size, length)
-            offset += _LENGTH.size + length
+            content = self.read(offset)
+            yield content
+            offset += _LENGTH.size + len(content)
 
     def close(self) -> None:
         self._spool.close()
@@ -623,7 +669,7 @@ def _missing(
         pairs = asked_of.get(key_id)
         if pairs is None:
             continue
-        anchors = frozenset(joined.split(_SEPARATOR))
+        anchors = frozenset(split(joined, 1))
         for target, fragment in sorted(pairs):
             if not has_anchor(anchors, fragment):
                 yield MissingAnchor(target, fragment, url)
@@ -632,27 +678,6 @@ def _missing(
 def _bucket(count: int) -> int:
     """Return the least number of the bucket that a count falls into: a power of 2."""
     return 1 << (count.bit_length() - 1) if count else 0
-
-
-def _joined(texts: list[str]) -> str:
-    joined = _SEPARATOR.join(texts)
-    if joined.count(_SEPARATOR) > max(len(texts) - 1, 0):
-        joined = _SEPARATOR.join(one.replace(_SEPARATOR, "\ufffd") for one in texts)
-    return joined
-
-
-def _joined_texts(texts: list[str]) -> str:
-    if texts and max(map(len, texts)) > TEXT_MAX_CHARS:
-        texts = [text[:TEXT_MAX_CHARS] for text in texts]
-    return _joined(texts)
-
-
-def _joined_fragments(urls: list[str]) -> str:
-    """Return what `fragment_of` says of each: a page has 100, so without the calls."""
-    joined = _joined([url.partition("#")[2] for url in urls])
-    if ":~:" in joined:
-        joined = _joined([fragment_of(url) for url in urls])
-    return joined
 
 
 def _cannot_keep(error: OSError) -> StoreError:

@@ -8,11 +8,11 @@ lazy views that need a parser.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     import requests
@@ -269,13 +269,6 @@ class Facts:
     def link_count(self) -> int:
         """How many links there are; quicker to have than the links themselves."""
         return len(self.links)
-
-    def plain_links(self) -> Sequence[tuple[Any, ...]]:
-        """Return the links as tuples that may lack their names, the fields the same.
-
-        For who looks at all links of many pages: naming them takes as long as that.
-        """
-        return self.links
 
     @property
     def h1(self) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from itertools import islice
 
 from . import robots, sitemaps
 from .backlog import Backlog, IdSet, MemoryBacklog, url_id
-from .facts import visible_text
+from .facts import joined_fragments, link_table, visible_text
 from .graph import NO_TARGET, LinkGraph, Place
+from .link_table import LinkSort, LinkTable
 from .models import Facts, Failure, Following, Kind, Link, Purpose, Request, State
 from .page import Page
 from .rules.links import (
@@ -62,6 +63,7 @@ OPENGRAPH_MEDIA = tuple(
     for part in ("", ":url", ":secure_url")
 )
 PROBE_FACTS = ("title", "text_hash", "word_count")
+PLAIN_LINK = ("a", "href")
 TARGETS_KEPT = 20_000  # links of lately: pages of one site repeat theirs
 BAD_KEPT = 20_000  # bad targets whose places are looked for
 LISTED = 1_000  # of each sort, in the report
@@ -148,6 +150,7 @@ class Site:
         self._traps = Traps(url_max_chars=following.max_url_chars)
         self._origins: dict[str, _Origin] = {}
         self._targets: dict[str, _Target | None] = {}
+        self._decided: dict[LinkSort, int] = {}  # ids of targets that stay as they are
         self._given: IdSet = IdSet()
         self._read: IdSet = IdSet()  # pages whose links were read
         self._opened_graph: LinkGraph | None = None
@@ -339,43 +342,56 @@ class Site:
 
     def _read_links(self, page: Page, request: Request, number: int) -> list[Request]:
         assert page.facts is not None  # noqa: S101 -- the caller looked
-        links = [*page.facts.plain_links(), *_opengraph_media(page.facts)]
+        links = link_table(page.facts)
+        media = [*_opengraph_media(page.facts)]
+        if media:
+            links = LinkTable.of([*links.links(), *media])
         depth = request.depth + 1
         may_follow = depth <= self._how.depth and not page.asks_robots("nofollow")
         found: list[Request] = []
         targets: list[int] = []
-        known = self._targets
-        for plain in links:
-            url: str = plain[0]
-            document = url.partition("#")[0]
-            target = known.get(document)
-            # Most links: known, and asked for, whatever this one is.
-            if target is None or target.asked is not Purpose.PAGE:
-                link = Link._make(plain)
-                kind = kind_of(link)
-                if kind is LinkKind.OTHER:
-                    targets.append(NO_TARGET)
-                    continue
-                if target is None and document not in known:
-                    target = self._target(link, document, kind, depth)
-                if target is None:
-                    targets.append(NO_TARGET)
-                    continue
-                follows = (
-                    may_follow
-                    and kind is LinkKind.FOLLOW
-                    and target.in_scope
-                    and "nofollow" not in link.rel
-                )
-                if target.asked is None or follows:
-                    self._ask(target, follows, depth, found)
-            targets.append(target.id)
-            if ":~:" in url:
-                self._note_directives(Link._make(plain), target, page, found)
-        self._graph.add_page(
-            page.final_url, number, links, targets, page.facts.fragments
-        )
+        known, decided = self._targets, self._decided
+        for sort in links.sorts:
+            target = known.get(sort[0])
+            # Most links: followed by nature, known, and asked for already.
+            is_asked = target is not None and target.asked is Purpose.PAGE
+            if is_asked and sort[1:3] == PLAIN_LINK:
+                targets.append(target.id)  # type: ignore[union-attr]
+            elif (number_of := decided.get(sort)) is not None:
+                targets.append(number_of)
+            else:
+                targets.append(self._judge(sort, depth, may_follow, found))
+        if ":~:" in links.fragments:
+            self._note_directives(links, page, found)
+        anchors = joined_fragments(page.facts)
+        self._graph.add_page(page.final_url, number, links, targets, anchors)
         return found
+
+    def _judge(
+        self, sort: LinkSort, depth: int, may_follow: bool, found: list[Request]
+    ) -> int:
+        """Return the id of a link's target, which is asked for if it has to be."""
+        document, tag, attribute, rel = sort
+        kind = kind_of(Link(document, "", rel, tag, attribute, 0, 0))
+        target = None
+        if kind is not LinkKind.OTHER:
+            target = self._target(document, kind, depth)
+        if target is None:
+            return self._decide(sort, NO_TARGET)
+        may_be_followed = kind is LinkKind.FOLLOW and target.in_scope
+        follows = may_follow and may_be_followed and "nofollow" not in rel
+        if target.asked is None or follows:
+            self._ask(target, follows, depth, found)
+        if not may_be_followed:  # the next such link will change nothing
+            self._decide(sort, target.id)
+        return target.id
+
+    def _decide(self, sort: LinkSort, number: int) -> int:
+        """Keep what was decided of a sort of link, and return it."""
+        if len(self._decided) >= TARGETS_KEPT:
+            self._decided.clear()
+        self._decided[sort] = number
+        return number
 
     def _ask(
         self, target: _Target, follows: bool, depth: int, found: list[Request]
@@ -412,30 +428,29 @@ class Site:
         if request.purpose is Purpose.PAGE:
             self._report.left_out += 1
 
-    def _target(
-        self, link: Link, document: str, kind: LinkKind, depth: int
-    ) -> _Target | None:
-        """Return a link's target, and keep it for the next page that has it."""
+    def _target(self, document: str, kind: LinkKind, depth: int) -> _Target | None:
+        """Return what a link leads to, kept for the next page that has it."""
+        if document in self._targets:
+            return self._targets[document]
         if len(self._targets) >= TARGETS_KEPT:
             self._targets.clear()
-        found: _Target | None = None
-        if kind is LinkKind.ADDRESS:
-            found = self._address(link.url)
-        elif kind is LinkKind.BAD:
-            problem = "this is no URL that can be asked for"
-            found = self._unusable(document, Failure(Kind.BAD_URL, problem))
-        else:
-            url = document
-            if self._how.strip_params:
-                url = strip_params(url, self._how.strip_params)
-            try:
-                request = _request(url, depth=depth)
-            except BadUrl as error:
-                found = self._unusable(document, Failure(Kind.BAD_URL, str(error)))
-            else:
-                found = _Target(request, in_scope=self._scope.follows(request.url))
-        self._targets[document] = found
+        found = self._targets[document] = self._new_target(document, kind, depth)
         return found
+
+    def _new_target(self, url: str, kind: LinkKind, depth: int) -> _Target | None:
+        if kind is LinkKind.ADDRESS:
+            return self._address(url)
+        if kind is LinkKind.BAD:
+            problem = "this is no URL that can be asked for"
+            return self._unusable(url, Failure(Kind.BAD_URL, problem))
+        document = url
+        if self._how.strip_params:
+            document = strip_params(url, self._how.strip_params)
+        try:
+            request = _request(document, depth=depth)
+        except BadUrl as error:
+            return self._unusable(url, Failure(Kind.BAD_URL, str(error)))
+        return _Target(request, in_scope=self._scope.follows(request.url))
 
     def _address(self, url: str) -> _Target | None:
         problem = address_problem(url)
@@ -504,42 +519,56 @@ class Site:
     # Text directives: #:~:text=
 
     def _note_directives(
-        self, link: Link, target: _Target, page: Page, found: list[Request]
+        self, links: LinkTable, page: Page, found: list[Request]
     ) -> None:
-        """Take note of text that a link quotes of its target; judge it when that comes.
+        """Take note of text that links quote; it is judged when their targets come."""
+        for link in links.links():
+            directives = split_fragment(link.url).text_directives
+            target = self._targets.get(link.url.partition("#")[0])
+            if target is None or kind_of(link) is LinkKind.OTHER:
+                continue
+            for directive in directives:
+                self._note_directive(directive, target, link, page, found)
+
+    def _note_directive(
+        self,
+        directive: str,
+        target: _Target,
+        link: Link,
+        page: Page,
+        found: list[Request],
+    ) -> None:
+        """Take note of one quotation and the place it stands.
 
         A page that was read before is asked for once more: its text was not kept.
         """
         wanted = self._directives.setdefault(target.id, {})
-        for directive in split_fragment(link.url).text_directives:
-            quote = wanted.get(directive)
-            if quote is None:
-                if len(wanted) >= QUOTES_KEPT or len(self._directives) > BAD_KEPT:
-                    return
-                reason = "the page does not have this text"
-                quote = wanted[directive] = _Quote(
-                    BadTarget(
-                        url=target.request.url,
-                        state=State.BROKEN,
-                        reason=reason,
-                        fragment=f":~:text={directive}",
-                    )
-                )
-                if target.id in self._read:
-                    key = f"{target.request.key}{TEXT_KEY}"
-                    again = replace(target.request, key=key, purpose=Purpose.CHECK)
-                    found.append(again)
-            quote.bad.add_place(
-                Place(
-                    page.final_url,
-                    link.line,
-                    link.column,
-                    link.text,
-                    quote.bad.fragment,
-                    link.tag,
-                    link.attribute,
+        quote = wanted.get(directive)
+        if quote is None:
+            if len(wanted) >= QUOTES_KEPT or len(self._directives) > BAD_KEPT:
+                return
+            quote = wanted[directive] = _Quote(
+                BadTarget(
+                    url=target.request.url,
+                    state=State.BROKEN,
+                    reason="the page does not have this text",
+                    fragment=f":~:text={directive}",
                 )
             )
+            if target.id in self._read:
+                key = f"{target.request.key}{TEXT_KEY}"
+                found.append(replace(target.request, key=key, purpose=Purpose.CHECK))
+        quote.bad.add_place(
+            Place(
+                page.final_url,
+                link.line,
+                link.column,
+                link.text,
+                quote.bad.fragment,
+                link.tag,
+                link.attribute,
+            )
+        )
 
     def _judge_quotes(self, page: Page, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -575,11 +604,12 @@ class Site:
         return report
 
     def _place_bad_targets(self, report: SiteReport) -> None:
-        for number, place in self._graph.places(self._bad):
+        for number, url, link_count, places in self._graph.places(self._bad):
             bad = self._bad[number]
-            bad.add_place(place)
+            bad.places += places
+            bad.place_count += link_count
             if bad.state in SORTS["broken"]:
-                self._count_on_page(place.url)
+                self._count_on_page(url, link_count)
         linked = [target for target in self._bad.values() if target.place_count]
         for name, states in SORTS.items():
             found = [target for target in linked if target.state in states]
@@ -606,7 +636,7 @@ class Site:
                 )
         for pair, place in self._graph.places_of_missing(missing):
             missing[pair].add_place(place)
-            self._count_on_page(place.url)
+            self._count_on_page(place.url, 1)
         quotes = [
             quote for each in self._directives.values() for quote in each.values()
         ]
@@ -617,9 +647,9 @@ class Site:
         report.bad_counts["fragments"] = count + len(unfound)
         report.fragments = found[:LISTED]
 
-    def _count_on_page(self, url: str) -> None:
+    def _count_on_page(self, url: str, links: int) -> None:
         if url in self._broken_on or len(self._broken_on) < PAGES_COUNTED:
-            self._broken_on[url] += 1
+            self._broken_on[url] += links
 
     def _compare_with_sitemap(self, report: SitemapReport) -> None:
         orphans = IdSet()

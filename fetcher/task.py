@@ -24,7 +24,7 @@ Extract = Callable[[Page], object]
 
 # A parsed page weighs ten times its bytes, and keeps this process's other threads from
 # running while it is parsed: larger ones are left to the parent.
-READ_AHEAD_MAX_BYTES = 1024 * 1024
+READ_AHEAD_MAX_BYTES = 4 * 1024 * 1024
 _reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
 

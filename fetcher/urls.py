@@ -4,7 +4,8 @@ Everything follows the WHATWG URL standard (by can_ada), the way browsers read
 URLs. What comes out of `parse` is serialised once, and that text is what is
 requested, so no second parser can see another host in it. Spellings in which
 parsers disagree about the host are refused, not repaired. `Scope` says which
-links a crawl follows. No I/O, nothing kept between calls but what `Scope` is told.
+links a crawl follows. No I/O, nothing kept between calls but what `Scope` is told and
+joins of lately, which change no answer.
 """
 
 from __future__ import annotations
@@ -169,20 +170,25 @@ class Resolver(dict[str, str]):
     """References of one page to absolute URLs: `Resolver(base)[reference]`.
 
     A dictionary that fills itself, because a page repeats half of its references
-    and a second look-up costs a twentieth of a join. A plain `#fragment`, every
-    third reference of a manual, is added to the base without a join.
+    and a second look-up costs a twentieth of a join. Two more joins are saved: a plain
+    `#fragment` is added to what stands before it, and what pages of one directory
+    have in common (`../index.html`) is kept for the next of them.
     """
 
-    __slots__ = ("_base", "_page")
+    __slots__ = ("_base", "_near", "_page")
 
     def __init__(self, base: str) -> None:
         super().__init__()
+        self._base: can_ada.URL | None = None
+        self._page = ""
+        self._near: dict[str, str] | None = None
         try:
-            self._base: can_ada.URL | None = can_ada.parse(base)
-            self._page = self._base.href.partition("#")[0]
+            self._base = can_ada.parse(base)
         except (ValueError, TypeError):
-            self._base = None
-            self._page = ""
+            return
+        self._page = self._base.href.partition("#")[0]
+        if self._page.startswith(_WEB):
+            self._near = _joins.near(self._page.partition("?")[0].rpartition("/")[0])
 
     @property
     def has_base(self) -> bool:
@@ -190,17 +196,70 @@ class Resolver(dict[str, str]):
         return self._base is not None
 
     def __missing__(self, reference: str) -> str:
-        try:
-            if self._page and _PLAIN_FRAGMENT.fullmatch(reference):
-                resolved = self._page + reference
-            elif self._base is None:
-                resolved = can_ada.parse(reference).href
-            else:
-                resolved = (self._base + reference).href
-        except (ValueError, TypeError):
-            resolved = reference
+        document, mark, _ = reference.partition("#")
+        if not mark or not _PLAIN_FRAGMENT.fullmatch(reference, len(document)):
+            resolved = self._joined(reference)
+        elif not document and self._page:
+            resolved = self._page + reference
+        elif document and document[-1] > " " and self[document].startswith(_WEB):
+            resolved = self[document] + reference[len(document) :]
+        else:
+            resolved = self._joined(reference)
         self[reference] = resolved
         return resolved
+
+    def _joined(self, reference: str) -> str:
+        near = self._near
+        if near is None or not _SAME_FROM_NEAR.fullmatch(reference):
+            return self._join(reference)
+        found = near.get(reference)
+        if found is None:
+            found = self._join(reference)
+            _joins.keep(near, reference, found)
+        return found
+
+    def _join(self, reference: str) -> str:
+        try:
+            if self._base is None:
+                return can_ada.parse(reference).href
+            return (self._base + reference).href
+        except (ValueError, TypeError):
+            return reference
+
+
+_WEB = ("http://", "https://")
+# References that mean the same to all pages of a directory: neither of the page's own
+# name ("?x", "#x", "", "http:?x") nor with white space before that.
+_SAME_FROM_NEAR = re.compile(r"[A-Za-z0-9._~/-][^:#]{0,500}|https?://[^#]{0,500}")
+JOINS_KEPT = 20_000  # in all; 6 MB
+
+
+class _Joins:
+    """Joins of lately, by the directory of their base; forgotten when they are many."""
+
+    def __init__(self) -> None:
+        self._by_directory: dict[str, dict[str, str]] = {}
+        self._left = JOINS_KEPT
+
+    def near(self, directory: str) -> dict[str, str]:
+        """Return what references from this directory lead to, as far as is known."""
+        if self._left <= 0:
+            self._by_directory = {}
+            self._left = JOINS_KEPT
+        found = self._by_directory.get(directory)
+        if found is None:
+            self._left -= 1
+            found = self._by_directory[directory] = {}
+        return found
+
+    def keep(self, near: dict[str, str], reference: str, url: str) -> None:
+        """Keep one, if there is room."""
+        if self._left > 0:
+            self._left -= 1
+            near[reference] = url
+
+
+_joins = _Joins()
 
 
 def from_line(line: str, default_scheme: str = "https") -> str | None:

@@ -22,7 +22,7 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"guard", "urls", "warm"},
+    {"guard", "link_table", "urls", "warm"},
     {"facts", "graph", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
     {"site_report"},
@@ -40,7 +40,7 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "report", "rules", "site_report"),
-    *("hints", "options"),
+    *("hints", "link_table", "options"),
 }
 IMPURE = set(ROW_OF) - PURE
 

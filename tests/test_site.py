@@ -580,6 +580,15 @@ def test_options_that_make_no_sense_are_refused_before_anything(options, says):
     assert says in str(refused.value)
 
 
+def test_what_a_form_sends_to_is_no_link_also_where_that_page_is_known(run):
+    """The count of links does not hang on which page came first."""
+    form = html("<form action=/a></form><a href=/a>a</a><a href=/>front</a>")
+    site = GivenSite({"/": Reply(content=form), "/a": Reply(content=form)})
+    report, _, _ = run(site)
+    assert report.site.pages == 2
+    assert report.site.links == 4
+
+
 def test_bad_targets_past_what_is_kept_are_counted_all_the_same(run, monkeypatch):
     """The list is cut; the count of broken targets is of all."""
     monkeypatch.setattr("fetcher.site.BAD_KEPT", 2)

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from fetcher.backlog import Backlog, MemoryBacklog, url_id
 from fetcher.graph import LinkGraph
+from fetcher.link_table import LinkTable, joined
 from fetcher.models import Link, Request
 from fetcher.store import SpillingBacklog, UrlBacklog
 
@@ -62,13 +63,13 @@ def linked_from(number: int, links: int, urls: int, chance: random.Random) -> li
 
 
 def record(graph: LinkGraph, page: Request, requests: list[Request]) -> None:
-    targets = [url_id(one.key) for one in requests]
-    links = [
+    links = LinkTable.of(
         Link(one.url, "a link of some words", (), "a", "href", line, 12)
         for line, one in enumerate(requests)
-    ]
+    )
     begun_s = time.process_time()
-    graph.add_page(page.url, url_id(page.key), links, targets, ())
+    targets = [url_id(document) for document, *_ in links.sorts]
+    graph.add_page(page.url, url_id(page.key), links, targets, "")
     record.took_s += time.process_time() - begun_s  # type: ignore[attr-defined]
 
 
@@ -123,7 +124,7 @@ def play_manual(urls: int, links: int, anchors: int = 150) -> None:
     bad_places = 0
     began_mb, took_s = rss_mb(), 0.0
     for number in range(urls):
-        page_links, targets = [], []
+        page_links = []
         for line in range(links):
             to = chance.randrange(urls) if line % 4 else number
             url = f"{ORIGIN}/p/{to}.html"
@@ -135,10 +136,11 @@ def play_manual(urls: int, links: int, anchors: int = 150) -> None:
                     bad.add((ids[to], name))
                     bad_places += 1
             page_links.append(Link(url, f"link {line}", (), "a", "href", line, 12))
-            targets.append(ids[to])
+        table, anchors_here = LinkTable.of(page_links), joined(names)
         begun_s = time.process_time()
+        targets = [url_id(document) for document, *_ in table.sorts]
         graph.add_page(
-            f"{ORIGIN}/p/{number}.html", ids[number], page_links, targets, names
+            f"{ORIGIN}/p/{number}.html", ids[number], table, targets, anchors_here
         )
         took_s += time.process_time() - begun_s
     print(f"{urls} pages, {links} links and {anchors} anchors each")
