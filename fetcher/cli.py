@@ -320,6 +320,15 @@ PACE_OPTIONS = (
 
 REQUEST_OPTIONS = (
     option(
+        "Pace",
+        "--analyse-in",
+        type=click.Choice(("parent", "workers")),
+        default="parent",
+        show_default=True,
+        help="Where pages are parsed; a page that crashes the parser costs only a"
+        " worker there.",
+    ),
+    option(
         "Input",
         "--max-pages",
         type=click.IntRange(1),
@@ -660,6 +669,7 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "delay_s": options["delay"],
         "retries": options["retries"],
         "retry_delay_s": options["retry_delay"],
+        "analyse_in": options["analyse_in"],
         "max_pages": options["max_pages"],
         "max_time_s": options["max_time"],
         "depth": options["depth"],

@@ -52,13 +52,13 @@ from .models import (
     Purpose,
     Request,
 )
-from .options import at_least, settings_and_following
+from .options import at_least, one_of, settings_and_following
 from .output import Outputs
 from .page import Page
 from .pool import Pool, WorkerLost
 from .report import Report
 from .source import Given, Source
-from .task import Extract, fetch, job_bytes
+from .task import Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def crawl(
     max_time_s: float | None = None,
     default_scheme: str = "https",
     extract: Extract | None = None,
+    analyse_in: str = "parent",
     output: str | Path | Iterable[str | Path] | Outputs = (),
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
@@ -147,6 +148,9 @@ def crawl(
         extract: runs in the worker right after the download and returns plain
             values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
             which travel as `page.extract`.
+        analyse_in: "parent": pages are parsed here, as far as workers have not read
+            ahead what is looked at; "workers": no page is. One that brings the parser
+            down then costs a worker and not the run.
         output: files to write; the ending names the format.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
@@ -173,6 +177,7 @@ def crawl(
     at_least("retry_delay_s", retry_delay_s, 0)
     at_least("max_pages", max_pages, 1)
     at_least("max_time_s", max_time_s, 0.001)
+    one_of("analyse_in", analyse_in, ("parent", "workers"))
     if pool is None:
         start_reading()
     how, following = settings_and_following(options)
@@ -190,7 +195,10 @@ def crawl(
             **sites.frontier_options(),
         ),
         sites=sites,
-        job=job_bytes(how, extract),
+        job=job_bytes(how, extract, parses_all=analyse_in == "workers"),
+        plain_job=job_bytes(how, None, parses_all=True),
+        parses_here=analyse_in == "parent",
+        extracts=extract is not None,
         callback=callback,
         outputs=output if isinstance(output, Outputs) else _outputs(output),
         concurrency=concurrency,
@@ -213,6 +221,9 @@ class _Run:
         frontier: Frontier,
         sites: _Sites,
         job: bytes,
+        plain_job: bytes,
+        parses_here: bool,
+        extracts: bool,
         callback: Callback | None,
         outputs: Outputs,
         concurrency: int,
@@ -227,6 +238,9 @@ class _Run:
         self._sites = sites
         self._reads_links = sites.following.reads_links
         self._job = job
+        self._plain_job = plain_job
+        self._extracts = extracts
+        self._crashes: dict[int, WorkerLost] = {}  # of what is fetched once more
         self._callback = callback
         self._outputs = outputs
         self._concurrency = concurrency
@@ -238,7 +252,8 @@ class _Run:
         self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
-        self._looks = Looks(self._site.facts if self._reads_links else ())
+        links = self._site.facts if self._reads_links else ()
+        self._looks = Looks(links) if parses_here else Looks.all()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
         self._bytes_in = 0
@@ -303,6 +318,7 @@ class _Run:
             processes,
             slots=slots,
             extra_slots=self._concurrency - slots,
+            loads=read_answer,
             preload=PRELOADED,
         )
 
@@ -382,22 +398,27 @@ class _Run:
 
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
-        self._submit(
-            (
-                *(request.url, request.attempt, self._job),
-                *(time.monotonic(), *self._how(request)),
-            ),
-            self._lanes.take(request),
-            partial(self._arrived, request),
-            partial(self._lost, request),
-        )
+        facts = self._facts_of(request)
+        self._ask(request, self._lanes.take(request), self._job, facts)
 
-    def _how(self, request: Request) -> tuple[object, ...]:
-        """Return what `task.fetch` is told of this request beyond its URL."""
+    def _ask(
+        self,
+        request: Request,
+        lane: tuple[str, int],
+        job: bytes,
+        facts: tuple[str, ...],
+    ) -> None:
+        args = (request.url, request.attempt, job, time.monotonic(), facts)
+        if request.purpose is not Purpose.PAGE:
+            args = (*args, request.method, self._site.max_bytes(request))  # type: ignore[assignment]
+        arrived = partial(self._arrived, request)
+        self._submit(args, lane, arrived, partial(self._lost, request))
+
+    def _facts_of(self, request: Request) -> tuple[str, ...]:
+        """Return the facts that the worker is to read of a page."""
         if request.purpose is Purpose.PAGE:
-            return (self._looks.wanted,)
-        facts = self._site.probe_facts if request.purpose is Purpose.PROBE else ()
-        return facts, request.method, self._site.max_bytes(request)
+            return self._looks.wanted
+        return self._site.facts_of(request)
 
     def _arrived(self, request: Request, outcome: object) -> None:
         """Note an answer (the pool's thread, which therefore must do no more).
@@ -413,6 +434,19 @@ class _Run:
 
     def _lost(self, request: Request, error: BaseException) -> None:
         self._arrivals.put((request, error))
+
+    def _ask_plainly(self, request: Request, error: WorkerLost) -> bool:
+        """Ask for a page once more, without analysing it; False where that was done.
+
+        It has ended two workers, and from here is not to be seen what did: fetching
+        the page, reading its facts, or `extract`.
+        """
+        is_analysed = self._extracts or self._looks.wanted
+        if id(request) in self._crashes or not is_analysed:
+            return False
+        self._crashes[id(request)] = error
+        self._ask(request, self._lanes.of(request), self._plain_job, ())
+        return True
 
     def _wait(self, wait_s: float) -> Iterator[tuple[Request, object]]:
         """Yield what has arrived; wait for the first of it, not for ever."""
@@ -440,7 +474,9 @@ class _Run:
         """Take one answer out of the air; conclude it, or leave it to be retried."""
         self._bytes_out += _weight(outcome)
         self._room.set()
-        page = _as_page(request, outcome)
+        if isinstance(outcome, WorkerLost) and self._ask_plainly(request, outcome):
+            return
+        page = self._page_of(request, outcome)
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
             raise outcome
@@ -455,6 +491,19 @@ class _Run:
             self._conclude(page)
         else:
             self._take_note(page, request)
+
+    def _page_of(self, request: Request, outcome: object) -> Page | None:
+        """Return the Page that an answer stands for; None: the caller made an error."""
+        crash = self._crashes.pop(id(request), None)
+        if isinstance(outcome, Page):
+            if crash is not None and outcome.failure is None:
+                text = f"two workers were lost while they analysed it: {crash}"
+                outcome.failure = Failure(Kind.ANALYSIS_CRASHED, text)
+            return outcome
+        if isinstance(outcome, WorkerLost):
+            failure = Failure(Kind.WORKER_LOST, str(outcome))
+            return Page(url=request.url, attempt=request.attempt, failure=failure)
+        return None
 
     def _follow(self, page: Page, request: Request) -> None:
         """Queue what a page links to, as far as the run goes."""
@@ -541,7 +590,7 @@ class _Run:
         """Give every URL that was read its Page, when the run was cut short."""
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
-            page = _as_page(request, outcome)
+            page = self._page_of(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
                 page.depth = request.depth
                 if self._reads_links:
@@ -677,16 +726,6 @@ def _submitter(
         )
 
     return submit
-
-
-def _as_page(request: Request, outcome: object) -> Page | None:
-    """Return the Page that an answer stands for; None for an error of the caller."""
-    if isinstance(outcome, Page):
-        return outcome
-    if isinstance(outcome, WorkerLost):
-        failure = Failure(Kind.WORKER_LOST, str(outcome))
-        return Page(url=request.url, attempt=request.attempt, failure=failure)
-    return None
 
 
 def _weight(outcome: object) -> int:

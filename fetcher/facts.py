@@ -21,7 +21,7 @@ import turbohtml.detect  # registers the whatwg-* codecs
 from turbohtml import Document, Element, Namespace
 
 from .link_table import LinkSort, LinkTable, joined, packed
-from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
+from .models import TEXT, Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
 __all__ = [
@@ -121,10 +121,14 @@ def extract(
     return _ReadFacts(content, url, charset, known)
 
 
-def visible_text(content: bytes, charset: str | None = None) -> str:
-    """Return the text of a page that a reader sees, white space folded."""
-    body = _parse(content, charset).find("body")
-    return " ".join(_visible_words(body))
+def visible_text(facts: Facts) -> str:
+    """Return the text of a page that a reader sees, white space folded.
+
+    Of facts that `extract` gave, in this process or with `TEXT` read ahead.
+    """
+    if not isinstance(facts, _ReadFacts):
+        raise TypeError(f"facts that `extract` gave are needed, got {type(facts)!r}")
+    return facts._text()
 
 
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
@@ -177,6 +181,10 @@ class _ReadFacts(Facts):
             return LinkTable(*known)  # type: ignore[misc]  # its own fields
         return self._read().table
 
+    def _text(self) -> str:
+        known = self._known.get(TEXT)
+        return " ".join(self._read().words) if known is None else str(known)
+
     def _read(self) -> _Reader:
         if self._reader is None:
             object.__setattr__(self, "_reader", _Reader(*self._source))
@@ -202,7 +210,11 @@ def _whole(*values: object) -> Facts:
 
 
 # Facts that hold named tuples. Plain ones cross a pipe in a third of the time.
-_TUPLES: Final = {"headings": Heading, "images": Image}
+_TUPLES: Final = {
+    "headings": Heading,
+    "images": Image,
+    "structured_data": StructuredItem,
+}
 _TUPLE: Final = {"meta_refresh": MetaRefresh}
 
 
@@ -223,6 +235,8 @@ def joined_fragments(facts: Facts) -> str:
 
 
 def _plainly(name: str, facts: Facts) -> object:
+    if name == TEXT:
+        return visible_text(facts)
     if name == "links":
         return tuple(link_table(facts))
     if name == "fragments":
@@ -315,7 +329,7 @@ class _Reader:
         return _meta_refresh(self._document, self._url, self._resolve)
 
     @cached_property
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
         # Takes the invisible elements out of the tree: all else is read before.
         _ = self.table, self._images, self._structured_data, self._meta_refresh
         return _visible_words(self._outline.body)
@@ -358,10 +372,10 @@ class _Reader:
         return self._structured_data
 
     def read_word_count(self) -> int:
-        return len(self._words)
+        return len(self.words)
 
     def read_text_hash(self) -> str:
-        return _text_hash(self._words)
+        return _text_hash(self.words)
 
     def read_encoding(self) -> str:
         return self._encoding[0]

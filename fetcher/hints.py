@@ -5,7 +5,9 @@ Neither changes what comes of a page, only what it costs.
 
 from __future__ import annotations
 
-from .models import Request
+from dataclasses import fields
+
+from .models import TEXT, Facts, Request
 from .page import Page
 
 __all__ = ["Lanes", "Looks"]
@@ -35,6 +37,10 @@ class Lanes:
         self._taken[id(request)] = lane
         return request.origin, lane
 
+    def of(self, request: Request) -> tuple[str, int]:
+        """Return the lane that a request was given."""
+        return request.origin, self._taken[id(request)]
+
     def give_back(self, request: Request) -> None:
         """Free the lane of a request that was answered."""
         busy = self._busy[request.origin]
@@ -52,15 +58,21 @@ class Looks:
     there, read when it is asked for.
     """
 
-    def __init__(self, wanted: tuple[str, ...]) -> None:
+    def __init__(self, wanted: tuple[str, ...], *, learns: bool = True) -> None:
         self.wanted = wanted
+        self._learns = learns
         self._pages = 0
         self._times: dict[str, int] = {}
+
+    @classmethod
+    def all(cls) -> Looks:
+        """Return one that has workers read whatever can be looked at."""
+        return cls((*(field.name for field in fields(Facts)), TEXT), learns=False)
 
     def note(self, page: Page) -> None:
         """Take note of what was looked at on a page that is done."""
         read_here = page.facts_read
-        if read_here is None:
+        if read_here is None or not self._learns:
             return
         self._pages += 1
         for name in read_here:

@@ -236,6 +236,9 @@ class StructuredItem(NamedTuple):
     values: object
 
 
+TEXT = "visible text"  # what can be read ahead besides the fields of Facts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a page says of itself, read once from its HTML by `facts.extract`.

@@ -11,7 +11,7 @@ from .errors import ConfigError
 from .models import CrawlOptions, Following, Settings
 from .urls import Scope, ScopeKind
 
-__all__ = ["at_least", "settings_and_following"]
+__all__ = ["at_least", "one_of", "settings_and_following"]
 
 
 def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
@@ -51,16 +51,17 @@ def _following(options: Mapping[str, Any]) -> Following:
     found = Following(**given)
     at_least("depth", found.depth, 0)
     at_least("max_url_chars", found.max_url_chars, 1)
-    _check_choice("scope", found.scope, tuple(ScopeKind))
-    _check_choice("external", found.external, ("check", "skip"))
-    _check_choice("redirects", found.redirects, ("ok", "warn", "error"))
+    one_of("scope", found.scope, tuple(ScopeKind))
+    one_of("external", found.external, ("check", "skip"))
+    one_of("redirects", found.redirects, ("ok", "warn", "error"))
     Scope(ScopeKind(found.scope), include=found.include, exclude=found.exclude)
     if found.ignore_robots and found.obey_robots:
         raise ConfigError("ignore_robots and obey_robots ask for opposite things")
     return found
 
 
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+def one_of(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise a ConfigError for a value that is none of the choices."""
     if value not in choices:
         known = ", ".join(map(repr, map(str, choices)))
         raise ConfigError(f"{name} is one of {known}, got {value!r}")

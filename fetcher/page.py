@@ -8,9 +8,10 @@ made when first asked for and kept. This module is the only owner of bs4.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .models import (
     Certificate,
@@ -66,6 +67,7 @@ class Page:
         extract: what the `extract=` function returned.
         skipped: why it was not asked for at all ("robots.txt ..."), else None.
         is_soft_404: its host answers so for what is not there.
+        is_parsed_elsewhere: `facts` are what a worker read, and nothing is parsed here.
     """
 
     def __init__(  # one value, twenty parts, each named by its caller
@@ -113,6 +115,7 @@ class Page:
         self.extract = extract
         self.skipped = skipped
         self.is_soft_404 = False
+        self.is_parsed_elsewhere = False
         self._facts_ahead: FactsAhead = ()
 
     @property
@@ -192,6 +195,10 @@ class Page:
         """What the page says of itself; None for what is not HTML or did not come."""
         if self.status is None or not self.content or not self.is_html:
             return None
+        if self.is_parsed_elsewhere and not self._facts_ahead:
+            return None
+        if self.failure is not None and self.failure.kind is Kind.ANALYSIS_CRASHED:
+            return None
         from .facts import extract
 
         return extract(
@@ -200,10 +207,12 @@ class Page:
 
     def read_ahead(self, names: Iterable[str]) -> None:
         """Read these facts now; they travel with the page and cost nothing later."""
+        elsewhere, self.is_parsed_elsewhere = self.is_parsed_elsewhere, False
         if self.facts is not None:
             from .facts import ahead
 
             self._facts_ahead = ahead(self.facts, names)
+        self.is_parsed_elsewhere = elsewhere
 
     @property
     def facts_read(self) -> tuple[str, ...] | None:
@@ -269,7 +278,7 @@ class Page:
             tuple(self.timings),
             self.ip,
             self.http_version,
-            self.certificate,
+            self.certificate and _plain_certificate(self.certificate),
             failure,
             self.attempt,
             self.depth,
@@ -279,8 +288,20 @@ class Page:
             self.extract,
             self.skipped,
             self.is_soft_404,
+            self.is_parsed_elsewhere,
             self._facts_ahead,
         )
+
+
+_CERTIFICATE = tuple(field.name for field in fields(Certificate))
+
+
+def _plain_certificate(certificate: Certificate) -> tuple[object, ...]:
+    return tuple(getattr(certificate, name) for name in _CERTIFICATE)
+
+
+def _certificate(plain: tuple[Any, ...]) -> Certificate:
+    return Certificate(**dict(zip(_CERTIFICATE, plain, strict=True)))
 
 
 def _from_wire(  # the order of Page.__reduce__
@@ -295,7 +316,7 @@ def _from_wire(  # the order of Page.__reduce__
     timings: tuple[float | None, ...],
     ip: str | None,
     http_version: str | None,
-    certificate: Certificate | None,
+    certificate: tuple[Any, ...] | None,
     failure: tuple[str, str] | None,
     attempt: int,
     depth: int,
@@ -305,6 +326,7 @@ def _from_wire(  # the order of Page.__reduce__
     extract: object,
     skipped: str | None,
     is_soft_404: bool,
+    is_parsed_elsewhere: bool,
     facts_ahead: FactsAhead,
 ) -> Page:
     page = Page(
@@ -319,7 +341,7 @@ def _from_wire(  # the order of Page.__reduce__
         timings=Timings(*timings),
         ip=ip,
         http_version=http_version,
-        certificate=certificate,
+        certificate=None if certificate is None else _certificate(certificate),
         failure=failure and Failure(Kind(failure[0]), failure[1]),
         attempt=attempt,
         depth=depth,
@@ -330,6 +352,7 @@ def _from_wire(  # the order of Page.__reduce__
         skipped=skipped,
     )
     page.is_soft_404 = is_soft_404
+    page.is_parsed_elsewhere = is_parsed_elsewhere
     page._facts_ahead = facts_ahead
     return page
 

@@ -27,7 +27,17 @@ from .backlog import Backlog, IdSet, MemoryBacklog, url_id
 from .facts import joined_fragments, link_table, visible_text
 from .graph import NO_TARGET, LinkGraph, Place
 from .link_table import LinkSort, LinkTable
-from .models import Facts, Failure, Following, Kind, Link, Purpose, Request, State
+from .models import (
+    TEXT,
+    Facts,
+    Failure,
+    Following,
+    Kind,
+    Link,
+    Purpose,
+    Request,
+    State,
+)
 from .page import Page
 from .rules.links import (
     Answer,
@@ -165,11 +175,16 @@ class Site:
         self._report = SiteReport()
         self.is_on = following.reads_links
         self.facts: tuple[str, ...] = FACTS if following.reads_links else ()
-        self.probe_facts = PROBE_FACTS
 
     def backlog(self) -> Backlog:
         """Return what the frontier is to work on: sites may be larger than memory."""
         return SpillingBacklog() if self._how.depth else MemoryBacklog()
+
+    def facts_of(self, request: Request) -> tuple[str, ...]:
+        """Return the facts that are looked at of what is not for the caller."""
+        if request.key.endswith(TEXT_KEY):
+            return (TEXT,)
+        return PROBE_FACTS if request.purpose is Purpose.PROBE else ()
 
     def max_bytes(self, request: Request) -> int | None:
         """Return how much of a body is read for a purpose; None for the usual."""
@@ -575,7 +590,7 @@ class Site:
             quotes = self._directives.get(number)
             if not quotes:
                 continue
-            text = visible_text(page.content, page.encoding)
+            text = "" if page.facts is None else visible_text(page.facts)
             for directive, quote in quotes.items():
                 quote.is_found = text_directive_found(directive, text)
 

@@ -3,27 +3,34 @@
 Workers import this module and not the engine: a worker needs no report, no frontier
 and no exporters. What is the same for all URLs of a run travels as one bytes object
 that each worker reads once, so that any pool will do, without an initializer.
+
+A worker handles what strangers wrote, so what it sends is read as data: `read_answer`
+knows the few things that may be in it, and calls nothing else.
 """
 
 from __future__ import annotations
 
+import builtins
+import io
 import pickle
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
-from .errors import ConfigError, ExtractError
+from .errors import ConfigError, ExtractError, FetcherError
 from .models import Request, Settings
-from .page import Page
+from .page import Page, _from_wire
+from .pool.errors import MaybeEncodingError, TaskExited
 
-__all__ = ["Extract", "fetch", "job_bytes"]
+__all__ = ["Extract", "fetch", "job_bytes", "read_answer"]
 
 Extract = Callable[[Page], object]
 
 # A parsed page weighs ten times its bytes, and keeps this process's other threads from
-# running while it is parsed: larger ones are left to the parent.
+# running while it is parsed: larger ones are left to the parent, unless that is to
+# parse none at all.
 READ_AHEAD_MAX_BYTES = 4 * 1024 * 1024
 _reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
@@ -55,17 +62,28 @@ def fetch(
 
     # Monotonic time is one clock for all processes of a machine.
     queue_s = max(time.monotonic() - submitted_s, 0.0)
-    settings, extract = _job(job)
+    settings, extract, parses_all = _job(job)
     request = Request(url=url, attempt=attempt, method=method)
-    page = get_url(request, settings, max_bytes=max_bytes)
+    try:
+        page = get_url(request, settings, max_bytes=max_bytes)
+    except Exception as error:  # of a session of the caller's own
+        raise _as_told(error) from error
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
-    if facts and page.body_bytes <= READ_AHEAD_MAX_BYTES:
+    page.is_parsed_elsewhere = parses_all
+    if facts and (parses_all or page.body_bytes <= READ_AHEAD_MAX_BYTES):
         with _reading:
             page.read_ahead(facts)
             page.release()
     return page
+
+
+def _as_told(error: Exception) -> Exception:
+    """Return an error in a form that `read_answer` knows: ours, or Python's own."""
+    if isinstance(error, FetcherError) or type(error).__module__ == "builtins":
+        return error
+    return ConfigError(f"session= gave what raised {error!r}")
 
 
 def _extracted(extract: Extract, page: Page) -> object:
@@ -96,26 +114,89 @@ def _strange_part(value: object) -> object | None:
 
 
 @lru_cache(maxsize=8)
-def _job(job: bytes) -> tuple[Settings, Extract | None]:
+def _job(job: bytes) -> tuple[Settings, Extract | None, bool]:
     """Read what is the same for every URL of a run, once per worker."""
-    found: tuple[Settings, Extract | None] = pickle.loads(job)  # noqa: S301 -- ours
+    found: tuple[Settings, Extract | None, bool] = pickle.loads(job)  # noqa: S301 -- ours
     return found
 
 
-def job_bytes(settings: Settings, extract: Extract | None) -> bytes:
+def job_bytes(
+    settings: Settings, extract: Extract | None, *, parses_all: bool = False
+) -> bytes:
     """Return what is the same for every URL of a run, in the form that travels.
+
+    Args:
+        settings: how to ask.
+        extract: what is run on each page.
+        parses_all: the parent is to parse no page, however large.
 
     Raises:
         ConfigError: when `extract` or `session` cannot be sent to a worker.
     """
+    job = settings, extract, parses_all
     if extract is None and settings.session is None:
-        return pickle.dumps((settings, extract))
+        return pickle.dumps(job)
     import cloudpickle
 
     try:
-        dumped: bytes = cloudpickle.dumps((settings, extract))
+        dumped: bytes = cloudpickle.dumps(job)
     except Exception as error:
         raise ConfigError(
             f"extract= or session= cannot be sent to a worker: {error}"
         ) from error
     return dumped
+
+
+def read_answer(payload: memoryview | bytes) -> object:
+    """Return what a worker sent: a Page of plain values, or an error.
+
+    Raises:
+        UnpicklingError: if anything else is named in it; nothing of that is run.
+    """
+    return _Answer(io.BytesIO(payload)).load()
+
+
+class _Answer(pickle.Unpickler):
+    """Reads pickles that name only `_PARTS`, and exceptions of Python's own."""
+
+    def find_class(self, module: str, name: str) -> object:
+        found = _PARTS.get(f"{module}.{name}")
+        if found is None and module == "builtins":
+            found = getattr(builtins, name, None)
+            if not (isinstance(found, type) and issubclass(found, Exception)):
+                found = None
+        if found is None:
+            raise pickle.UnpicklingError(
+                f"a worker's answer names {module}.{name}, which is none of its parts"
+            )
+        return found
+
+
+def _zone_by(owner: object, name: object) -> Callable[[str, bool], tzinfo]:
+    """Stand in for `getattr(ZoneInfo, "_unpickle")`, as a time zone is pickled."""
+    if owner is not _ZONE_INFO or name != "_unpickle":
+        raise pickle.UnpicklingError(
+            f"a worker's answer asks for {name!r} of something"
+        )
+    return _zone
+
+
+def _zone(key: str, _from_cache: bool) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(key)
+
+
+_ZONE_INFO = object()
+_PARTS: dict[str, object] = {
+    "fetcher.page._from_wire": _from_wire,
+    "fetcher.errors.ConfigError": ConfigError,
+    "fetcher.errors.ExtractError": ExtractError,
+    "fetcher.pool.errors.TaskExited": TaskExited,
+    "multiprocessing.pool.MaybeEncodingError": MaybeEncodingError,
+    "datetime.datetime": datetime,
+    "datetime.timedelta": timedelta,
+    "datetime.timezone": timezone,
+    "zoneinfo.ZoneInfo": _ZONE_INFO,
+    "builtins.getattr": _zone_by,
+}
