@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 from . import export
 from .errors import StoreError
 from .frontier import Frontier, Refused
+from .guard import Guard
 from .hints import Lanes, Looks
 from .interrupts import Interrupts
 from .models import (
@@ -51,6 +52,7 @@ from .models import (
     Kind,
     Purpose,
     Request,
+    Settings,
 )
 from .options import at_least, settings_and_following
 from .output import Outputs
@@ -180,7 +182,7 @@ def crawl(
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
     ]
-    sites = _Sites(following, how.user_agent)
+    sites = _Sites(following, how)
     run = _Run(
         source=Source(urls, default_scheme=default_scheme),
         frontier=Frontier(
@@ -394,10 +396,11 @@ class _Run:
 
     def _how(self, request: Request) -> tuple[object, ...]:
         """Return what `task.fetch` is told of this request beyond its URL."""
+        reach = None if request.reach is None else request.reach.value
         if request.purpose is Purpose.PAGE:
-            return (self._looks.wanted,)
+            return (self._looks.wanted, request.method, None, reach)
         facts = self._site.probe_facts if request.purpose is Purpose.PROBE else ()
-        return facts, request.method, self._site.max_bytes(request)
+        return facts, request.method, self._site.max_bytes(request), reach
 
     def _arrived(self, request: Request, outcome: object) -> None:
         """Note an answer (the pool's thread, which therefore must do no more).
@@ -496,9 +499,12 @@ class _Run:
             self._entries.append(site.read_sitemap(page, request))
 
     def _refuse(self, request: Request) -> None:
-        """End a request that robots.txt does not allow."""
+        """End a request that robots.txt does not allow, or that may not ask for it."""
         page = self._site.refused(request)
-        if request.depth == 0 and request.purpose is Purpose.PAGE:
+        failure = page.failure
+        is_forbidden = failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS
+        has_row = request.depth == 0 or is_forbidden  # as when it had been sent itself
+        if has_row and request.purpose is Purpose.PAGE:
             self._conclude(page)
         elif request.purpose is Purpose.PAGE:
             self._pages_found -= 1
@@ -604,9 +610,9 @@ class _Sites:
     import.
     """
 
-    def __init__(self, following: Following, user_agent: str | None) -> None:
+    def __init__(self, following: Following, settings: Settings) -> None:
         self.following = following
-        self._user_agent = user_agent
+        self._settings = settings
         self._site: Site | None = None
 
     @property
@@ -614,7 +620,11 @@ class _Sites:
         if self._site is None:
             from .site import Site
 
-            self._site = Site(self.following, user_agent=self._user_agent)
+            self._site = Site(
+                self.following,
+                user_agent=self._settings.user_agent,
+                guard=Guard.of(self._settings),
+            )
         return self._site
 
     @property

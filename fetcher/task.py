@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from .errors import ConfigError, ExtractError
-from .models import Request, Settings
+from .models import Reach, Request, Settings
 from .page import Page
 
 __all__ = ["Extract", "fetch", "job_bytes"]
@@ -36,6 +36,7 @@ def fetch(
     facts: tuple[str, ...] = (),
     method: str = "GET",
     max_bytes: int | None = None,
+    reach: int | None = None,
 ) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
@@ -47,6 +48,8 @@ def fetch(
         facts: names of the facts that the parent will look at, to be read here.
         method: GET or HEAD.
         max_bytes: instead of the settings' own, for this one.
+        reach: how private its address may be, as a number of `Reach`; None: the
+            person listed it.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -56,7 +59,8 @@ def fetch(
     # Monotonic time is one clock for all processes of a machine.
     queue_s = max(time.monotonic() - submitted_s, 0.0)
     settings, extract = _job(job)
-    request = Request(url=url, attempt=attempt, method=method)
+    limit = None if reach is None else Reach(reach)
+    request = Request(url=url, attempt=attempt, method=method, reach=limit)
     page = get_url(request, settings, max_bytes=max_bytes)
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
