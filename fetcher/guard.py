@@ -107,6 +107,7 @@ _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")  # RFC 3056, 2
 _TEREDO = ipaddress.IPv6Network("2001::/32")  # RFC 4380, 4
 _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")  # RFC 5214, 6.1
 
+_PUBLIC, _FORBIDDEN = Reach.PUBLIC, Reach.FORBIDDEN  # looked up for each request
 _NAMED = {
     Reach.PUBLIC: "public",
     Reach.PRIVATE: "private",
@@ -339,19 +340,20 @@ class Rule(NamedTuple):
 
 
 def _why_not(guard: Guard, limit: Reach | None, ip: str) -> str | None:
-    forms, _ = _looked_up(ip)
+    forms, reach = _looked_up(ip)
     if not forms:
         return f"{ip!r} is no address"
-    for form in forms:
-        for network in guard.deny:
-            if form in network:
-                return f"{ip} lies in {network}, which deny_net refuses"
-    reach = guard.reach_of(ip)
-    if reach is Reach.PUBLIC or (guard.allow and _is_allowed(forms, guard.allow)):
+    if guard.public:
+        reach = guard.reach_of(ip)
+    if guard.deny:
+        denied = (net for net in guard.deny for form in forms if form in net)
+        if (network := next(denied, None)) is not None:
+            return f"{ip} lies in {network}, which deny_net refuses"
+    if reach is _PUBLIC or (guard.allow and _is_allowed(forms, guard.allow)):
         return None
     if guard.public_only:
         return f"{ip} is {_NAMED[reach]}, and public_only allows public addresses alone"
-    if limit is None or reach <= min(limit, Reach.LOOPBACK):
+    if limit is None or (reach <= limit and reach is not _FORBIDDEN):
         return None
     return f"{ip} is {_NAMED[reach]}, and a {_LED_BY[limit]} page led there"
 

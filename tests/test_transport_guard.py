@@ -557,7 +557,9 @@ def test_what_a_public_sitemap_lists_is_the_publics():
     with serve(site({"/a": html()})) as private:
         routes = {"/sitemap.xml": sitemap(f"{private.url}a")}
         with serve(site(routes), address=PUBLIC) as public:
-            pages = run([Request(url=f"{public.url}sitemap.xml", purpose="sitemap")])
+            pages = run(
+                [Request(url=f"{public.url}sitemap.xml", purpose=Purpose.SITEMAP)]
+            )
     assert_forbidden(pages[f"{private.url}a"])
     assert private.connections == 0
 
