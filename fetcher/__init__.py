@@ -30,6 +30,7 @@ _HOMES = {
     "OutputError": "errors",
     "Page": "page",
     "Pool": "pool",
+    "Reach": "models",
     "Report": "report",
     "Request": "models",
     "Settings": "models",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .models import Hop as Hop
     from .models import Kind as Kind
     from .models import Link as Link
+    from .models import Reach as Reach
     from .models import Request as Request
     from .models import Settings as Settings
     from .models import State as State

@@ -455,6 +455,33 @@ REQUEST_OPTIONS = (
     ),
     option("Requests", "-6", "ip_version", flag_value=6, type=int, help="IPv6 only."),
     option(
+        "Requests",
+        "--public-only",
+        is_flag=True,
+        help="Ask public addresses alone, also for what the list says: for lists from"
+        " strangers.",
+    ),
+    option(
+        "Requests",
+        "--allow-net",
+        multiple=True,
+        metavar="CIDR",
+        help="Let pages lead to this network, however private; repeatable.",
+    ),
+    option(
+        "Requests",
+        "--deny-net",
+        multiple=True,
+        metavar="CIDR",
+        help="Never ask an address of this network; repeatable.",
+    ),
+    option(
+        "Requests",
+        "--trust-proxy",
+        is_flag=True,
+        help="Let a proxy decide where requests go: fetcher sees no addresses then.",
+    ),
+    option(
         "Result",
         "-o",
         "--output",
@@ -700,6 +727,10 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "insecure": options["insecure"],
         "resolve": options["resolve"],
         "ip_version": options["ip_version"],
+        "public_only": options["public_only"],
+        "allow_net": options["allow_net"],
+        "deny_net": options["deny_net"],
+        "trust_proxy": options["trust_proxy"],
     }
 
 

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 from . import export
 from .errors import StoreError
 from .frontier import Frontier, Refused
+from .guard import Guard
 from .hints import Lanes, Looks
 from .interrupts import Interrupts
 from .models import (
@@ -51,6 +52,7 @@ from .models import (
     Kind,
     Purpose,
     Request,
+    Settings,
 )
 from .options import at_least, one_of, settings_and_following
 from .output import Outputs
@@ -150,7 +152,7 @@ def crawl(
             which travel as `page.extract`.
         analyse_in: "parent": pages are parsed here, as far as workers have not read
             ahead what is looked at; "workers": no page is. One that brings the parser
-            down then costs a worker and not the run.
+            down then costs a worker and not the run. `public_only` implies it.
         output: files to write; the ending names the format.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
@@ -185,7 +187,8 @@ def crawl(
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
     ]
-    sites = _Sites(following, how.user_agent)
+    parses_here = analyse_in == "parent" and not how.public_only
+    sites = _Sites(following, how)
     run = _Run(
         source=Source(urls, default_scheme=default_scheme),
         frontier=Frontier(
@@ -195,9 +198,9 @@ def crawl(
             **sites.frontier_options(),
         ),
         sites=sites,
-        job=job_bytes(how, extract, parses_all=analyse_in == "workers"),
+        job=job_bytes(how, extract, parses_all=not parses_here),
         plain_job=job_bytes(how, None, parses_all=True),
-        parses_here=analyse_in == "parent",
+        parses_here=parses_here,
         extracts=extract is not None,
         callback=callback,
         outputs=output if isinstance(output, Outputs) else _outputs(output),
@@ -408,9 +411,14 @@ class _Run:
         job: bytes,
         facts: tuple[str, ...],
     ) -> None:
-        args = (request.url, request.attempt, job, time.monotonic(), facts)
+        max_bytes = None
         if request.purpose is not Purpose.PAGE:
-            args = (*args, request.method, self._site.max_bytes(request))  # type: ignore[assignment]
+            max_bytes = self._site.max_bytes(request)
+        reach = None if request.reach is None else request.reach.value
+        args = (
+            *(request.url, request.attempt, job, time.monotonic(), facts),
+            *(request.method, max_bytes, reach),
+        )
         arrived = partial(self._arrived, request)
         self._submit(args, lane, arrived, partial(self._lost, request))
 
@@ -545,9 +553,12 @@ class _Run:
             self._entries.append(site.read_sitemap(page, request))
 
     def _refuse(self, request: Request) -> None:
-        """End a request that robots.txt does not allow."""
+        """End a request that robots.txt does not allow, or that may not ask for it."""
         page = self._site.refused(request)
-        if request.depth == 0 and request.purpose is Purpose.PAGE:
+        failure = page.failure
+        is_forbidden = failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS
+        has_row = request.depth == 0 or is_forbidden  # as when it had been sent itself
+        if has_row and request.purpose is Purpose.PAGE:
             self._conclude(page)
         elif request.purpose is Purpose.PAGE:
             self._pages_found -= 1
@@ -653,9 +664,9 @@ class _Sites:
     import.
     """
 
-    def __init__(self, following: Following, user_agent: str | None) -> None:
+    def __init__(self, following: Following, settings: Settings) -> None:
         self.following = following
-        self._user_agent = user_agent
+        self._settings = settings
         self._site: Site | None = None
 
     @property
@@ -663,7 +674,11 @@ class _Sites:
         if self._site is None:
             from .site import Site
 
-            self._site = Site(self.following, user_agent=self._user_agent)
+            self._site = Site(
+                self.following,
+                user_agent=self._settings.user_agent,
+                guard=Guard.of(self._settings),
+            )
         return self._site
 
     @property

@@ -35,7 +35,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
 from .backlog import Backlog, MemoryBacklog
-from .models import Kind, Purpose, Request
+from .models import Kind, Purpose, Reach, Request
 from .page import Page
 
 __all__ = ["RETRY_AFTER_MAX_S", "Frontier", "Refused", "Robots"]
@@ -96,6 +96,17 @@ class _Gate:
     asked: int = 0  # requests that have to be answered first
     rules: Robots | None = None
     until_s: float = float("inf")
+    reach: Reach | None = None  # of the request for which it was made
+    is_forbidden: bool = False  # the guard lets no request of that reach go there
+
+    def is_too_strict_for(self, request: Request) -> bool:
+        """Whether the guard may let this request ask what it let nobody ask before.
+
+        What a public page links to must not close a private origin to who listed it.
+        """
+        if not self.is_forbidden or self.reach is None:
+            return False
+        return request.reach is None or request.reach > self.reach
 
 
 @dataclass(slots=True)
@@ -240,7 +251,7 @@ class Frontier:
             self._somebody_answered = True
         ended = not self._ask_again(page, request, room, now_s)
         if ended and request.purpose in _GATE_PURPOSES:
-            self._answered_first(request, room)
+            self._answered_first(page, request, room)
         self._list(room, now_s)
         if len(self._hosts) > self._sweep_at:
             self._sweep(now_s)
@@ -359,9 +370,10 @@ class Frontier:
     def _gate(self, request: Request, room: _Host, now_s: float) -> _Gate:
         """Return an origin's gate; what it has to be asked first goes before all."""
         gate = self._gates.get(request.origin)
-        if gate is not None and now_s < gate.until_s:
+        is_known = gate is not None and now_s < gate.until_s
+        if gate is not None and is_known and not gate.is_too_strict_for(request):
             return gate
-        gate = self._gates[request.origin] = _Gate(room.name)
+        gate = self._gates[request.origin] = _Gate(room.name, reach=request.reach)
         for first in self._first(request):
             self.ask_first(first)
         return gate
@@ -376,8 +388,11 @@ class Frontier:
             room.delay_s = delay_s
             room.limit = 1
 
-    def _answered_first(self, request: Request, room: _Host) -> None:
+    def _answered_first(self, page: Page, request: Request, room: _Host) -> None:
         gate = self._gates[request.origin]
+        failure = page.failure
+        if failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS:
+            gate.is_forbidden = True
         gate.asked -= 1
         if gate.asked == 0 and room.shut is gate:
             room.shut = None

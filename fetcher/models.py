@@ -8,10 +8,10 @@ lazy views that need a parser.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "Link",
     "MetaRefresh",
     "Purpose",
+    "Reach",
     "Request",
     "Settings",
     "SettingsOptions",
@@ -297,6 +298,11 @@ class Settings:
     ip_version:     4, 6, or None for both
     accept:         n (low, high) ranges of statuses that are well; None: below 400
     session:        a function that makes the `requests.Session` of each thread
+    public_only:    ask public addresses alone, also for what was listed
+    allow_net:      n networks ("10.0.0.0/8") that may be asked, whoever leads there
+    deny_net:       n networks that may not be asked; it goes before `allow_net`
+    trust_proxy:    let proxies decide where requests go: they alone see addresses
+    public_nets:    n networks that count as public: for tests with servers on loopback
     """
 
     timeout_s: float = 20.0
@@ -315,6 +321,11 @@ class Settings:
     ip_version: int | None = None
     accept: tuple[tuple[int, int], ...] | None = None
     session: Callable[[], requests.Session] | None = None
+    public_only: bool = False
+    allow_net: tuple[str, ...] = ()
+    deny_net: tuple[str, ...] = ()
+    trust_proxy: bool = False
+    public_nets: tuple[str, ...] = ()
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -336,6 +347,11 @@ class SettingsOptions(TypedDict, total=False):
     ip_version: int | None
     accept: tuple[tuple[int, int], ...] | None
     session: Callable[[], requests.Session] | None
+    public_only: bool
+    allow_net: Sequence[str]
+    deny_net: Sequence[str]
+    trust_proxy: bool
+    public_nets: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,6 +435,23 @@ class Purpose(StrEnum):
     PROBE = "probe"
 
 
+class Reach(IntEnum):
+    """How private an address is: who can reach it, from everybody to nobody.
+
+    public:     everybody on the internet
+    private:    those in a network of one's own, or of a carrier
+    link_local: those on the same wire
+    loopback:   this machine
+    forbidden:  a cloud's metadata service, or what is no host's address (multicast)
+    """
+
+    PUBLIC = 1
+    PRIVATE = 2
+    LINK_LOCAL = 3
+    LOOPBACK = 4
+    FORBIDDEN = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One URL to be asked for, as the person wrote it.
@@ -427,6 +460,8 @@ class Request:
     `key` is the form by which duplicates are known (normalised, no fragment), `host`
     whose limits it falls under, `origin` which kept connections can serve it.
     `depth` is the number of links followed to find it; `method` is GET or HEAD.
+    `reach` is how private the address may be that it goes to: at most as private as
+    that of the page which led there; None for what a person listed.
     """
 
     url: str
@@ -437,6 +472,7 @@ class Request:
     depth: int = 0
     purpose: Purpose = Purpose.PAGE
     method: str = "GET"
+    reach: Reach | None = None
 
 
 class Severity(StrEnum):

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from .errors import ConfigError
+from .guard import Guard
 from .models import CrawlOptions, Following, Settings
 from .urls import Scope, ScopeKind
 
@@ -38,7 +39,16 @@ def _settings(options: Mapping[str, Any]) -> Settings:
     at_least("max_bytes", found.max_bytes, 1)
     if found.ip_version not in (None, 4, 6):
         raise ConfigError(f"ip_version is 4, 6 or None, got {found.ip_version!r}")
-    return replace(found, headers=headers)
+    guard = Guard.of(found)
+    if found.proxy is not None:
+        guard.must_see_past("proxy=")
+    return replace(
+        found,
+        headers=headers,
+        allow_net=tuple(found.allow_net),
+        deny_net=tuple(found.deny_net),
+        public_nets=tuple(found.public_nets),
+    )
 
 
 def _following(options: Mapping[str, Any]) -> Following:

@@ -26,6 +26,7 @@ from . import robots, sitemaps
 from .backlog import Backlog, IdSet, MemoryBacklog, url_id
 from .facts import joined_fragments, link_table, visible_text
 from .graph import NO_TARGET, LinkGraph, Place
+from .guard import Guard
 from .link_table import LinkSort, LinkTable
 from .models import (
     TEXT,
@@ -35,6 +36,7 @@ from .models import (
     Kind,
     Link,
     Purpose,
+    Reach,
     Request,
     State,
 )
@@ -63,6 +65,8 @@ from .traps import Traps
 from .urls import BadUrl, Scope, ScopeKind, join, parse, strip_params
 
 __all__ = ["Site"]
+
+ANY_GUARD = Guard()
 
 # What is looked at on every page.
 FACTS = ("links", "fragments", "robots", "structured_data", "base")
@@ -116,11 +120,12 @@ class _Target:
 class _Origin:
     """What is known of an origin: its rules, and how it answers nonsense."""
 
-    __slots__ = ("failure", "front", "probe", "refused", "rules")
+    __slots__ = ("failure", "front", "probe", "reach", "refused", "rules")
 
     def __init__(self) -> None:
         self.rules: robots.Rules | None = None
         self.failure: Failure | None = None
+        self.reach: Reach | None = None  # of what its robots.txt names
         self.refused = 0
         self.probe: Answer | None = None
         self.front: Answer | None = None
@@ -147,10 +152,18 @@ class Site:
     Args:
         following: how far to go.
         user_agent: what robots.txt is read for; None for fetcher's own.
+        guard: how private an address is.
     """
 
-    def __init__(self, following: Following, *, user_agent: str | None = None) -> None:
+    def __init__(
+        self,
+        following: Following,
+        *,
+        user_agent: str | None = None,
+        guard: Guard = ANY_GUARD,
+    ) -> None:
         self._how = following
+        self._guard = guard
         self._agent = user_agent or "fetcher"
         self._scope = Scope(
             ScopeKind(following.scope),
@@ -231,6 +244,7 @@ class Site:
         cut = failure is not None and failure.kind is Kind.TOO_LARGE
         origin = self._origin(request.origin)
         origin.failure = None if cut or page.status is not None else failure
+        origin.reach = self._led_by(page, request)
         origin.rules = robots.rules_from(
             page.status,
             page.content,
@@ -261,12 +275,14 @@ class Site:
         """Return the sitemaps to be read of an origin whose robots.txt came."""
         if not self._how.sitemap or not self._scope.follows(request.url):
             return ()
-        rules = self._origin(request.origin).rules
+        origin = self._origin(request.origin)
+        rules = origin.rules
         urls = list(rules.sitemaps) if rules is not None else []
         found = []
         for url in urls or [f"{request.origin}/sitemap.xml"]:
             with suppress(BadUrl):
-                found.append(_request(url, depth=1, purpose=Purpose.SITEMAP))
+                each = _request(url, depth=1, purpose=Purpose.SITEMAP)
+                found.append(replace(each, reach=origin.reach))
         return found
 
     def is_sitemap(self, page: Page) -> bool:
@@ -283,7 +299,10 @@ class Site:
         """Yield what a sitemap lists, as it is read: pages and further sitemaps."""
         report = self._sitemap_report()
         report.add_read(page.url)
-        for found in entries_of(page.content, page.final_url, depth=request.depth):
+        reach = self._led_by(page, request)
+        for found in entries_of(
+            page.content, page.final_url, depth=request.depth, reach=reach
+        ):
             if isinstance(found, Page):
                 report.add_problem(found.failure.message if found.failure else "")
             elif found.purpose is Purpose.SITEMAP:
@@ -317,6 +336,8 @@ class Site:
         page = Page(url=request.url, depth=request.depth, failure=origin.failure)
         if origin.failure is None:
             page.skipped = origin.note or "robots.txt does not allow it"
+        elif origin.failure.kind is Kind.FORBIDDEN_ADDRESS:
+            self.settle(page, request)
         elif self.is_on:
             self._note_bad(url_id(request.key), page, State.FAILED)
         return page
@@ -353,7 +374,19 @@ class Site:
         self._judge_quotes(page, {number, url_id(request.key)})
         if page.asks_robots("noindex"):
             self._note_unfit(number, page, "noindex")
-        return self._read_links(page, request, number)
+        reach = self._led_by(page, request)
+        links = self._read_links(page, request, number)
+        return [replace(each, reach=reach) for each in links]
+
+    def _led_by(self, page: Page, request: Request) -> Reach:
+        """Return how private the addresses may be that an answer leads to.
+
+        A URL is asked for once, so the first page that leads there decides.
+        """
+        reach = request.reach
+        for hop in page.hops:
+            reach = self._guard.led_by(reach, hop.ip, hop.url)
+        return self._guard.led_by(reach, page.ip, page.final_url)
 
     def _read_links(self, page: Page, request: Request, number: int) -> list[Request]:
         assert page.facts is not None  # noqa: S101 -- the caller looked

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import sitemaps
 from . import urls as url_rules
 from .errors import ConfigError
-from .models import Failure, Kind, Purpose, Request
+from .models import Failure, Kind, Purpose, Reach, Request
 from .output import Line, read_bytes, read_list
 from .page import Page
 
@@ -157,7 +157,7 @@ def _reads_stdin(given: Given) -> bool:
 
 
 def entries_of(
-    content: bytes, name: str, *, depth: int = 0
+    content: bytes, name: str, *, depth: int = 0, reach: Reach | None = None
 ) -> Iterator[Request | Page]:
     """Yield what a sitemap lists, pages and further sitemaps, as it is read.
 
@@ -167,13 +167,14 @@ def entries_of(
         content: the sitemap, any bytes.
         name: its URL, or path; for messages.
         depth: of the requests.
+        reach: how private their addresses may be; None for a sitemap of the person's.
     """
     for found in sitemaps.read(content, name if "://" in name else ""):
         if isinstance(found, sitemaps.Problem):
             yield _bad_page(name, f"{name}: {found}")
             continue
         purpose = Purpose.SITEMAP if found.is_sitemap else Purpose.PAGE
-        yield _placed(Request(url=found.url, depth=depth, purpose=purpose))
+        yield _placed(Request(url=found.url, depth=depth, purpose=purpose, reach=reach))
 
 
 def given_url(text: str) -> str | Request:

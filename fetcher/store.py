@@ -23,7 +23,7 @@ from pathlib import Path
 
 from .backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
 from .errors import StoreError
-from .models import Purpose, Request
+from .models import Purpose, Reach, Request
 
 __all__ = ["SPILL_LIMIT", "SpillingBacklog", "UrlBacklog"]
 
@@ -36,7 +36,7 @@ REQUESTS_IN_A_ROW = 16  # most that are held of a host that is being asked: 4 kB
 CHANGES_PER_COMMIT = 1_000  # requests; for a file that stays
 
 APPLICATION_ID = 0x66657463  # "fetc": how such a file is told from others
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: how private the address of a request may be
 
 Row = tuple[bytes, int, str]  # host, count, requests
 
@@ -405,6 +405,7 @@ def _to_json(requests: Sequence[Request]) -> str:
                 request.purpose.value,
                 request.method,
                 request.attempt,
+                request.reach,
             )
             for request in requests
         ]
@@ -412,7 +413,7 @@ def _to_json(requests: Sequence[Request]) -> str:
 
 
 def _from_json(host: str, text: str) -> Iterator[Request]:
-    for url, key, origin, depth, purpose, method, attempt in json.loads(text):
+    for url, key, origin, depth, purpose, method, attempt, reach in json.loads(text):
         yield Request(
             url=url,
             key=url if key == 0 else key,
@@ -422,4 +423,5 @@ def _from_json(host: str, text: str) -> Iterator[Request]:
             purpose=Purpose(purpose),
             method=method,
             attempt=attempt,
+            reach=None if reach is None else Reach(reach),
         )

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from .errors import ConfigError, ExtractError, FetcherError
-from .models import Request, Settings
+from .models import Reach, Request, Settings
 from .page import Page, _from_wire
 from .pool.errors import MaybeEncodingError, TaskExited
 
@@ -43,6 +43,7 @@ def fetch(
     facts: tuple[str, ...] = (),
     method: str = "GET",
     max_bytes: int | None = None,
+    reach: int | None = None,
 ) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
@@ -54,6 +55,8 @@ def fetch(
         facts: names of the facts that the parent will look at, to be read here.
         method: GET or HEAD.
         max_bytes: instead of the settings' own, for this one.
+        reach: how private its address may be, as a number of `Reach`; None: the
+            person listed it.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -63,7 +66,8 @@ def fetch(
     # Monotonic time is one clock for all processes of a machine.
     queue_s = max(time.monotonic() - submitted_s, 0.0)
     settings, extract, parses_all = _job(job)
-    request = Request(url=url, attempt=attempt, method=method)
+    limit = None if reach is None else Reach(reach)
+    request = Request(url=url, attempt=attempt, method=method, reach=limit)
     try:
         page = get_url(request, settings, max_bytes=max_bytes)
     except Exception as error:  # of a session of the caller's own

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fetcher import store
 from fetcher.backlog import MemoryBacklog
 from fetcher.errors import FetcherError, StoreError
-from fetcher.models import Purpose, Request
+from fetcher.models import Purpose, Reach, Request
 from fetcher.store import SpillingBacklog, UrlBacklog
 
 HOSTS = ("a.example", "b.example", "ü\udc80")
@@ -127,11 +127,13 @@ def test_a_request_comes_back_as_it_went_in(backlog):
         purpose=Purpose.CHECK,
         method="HEAD",
         attempt=2,
+        reach=Reach.PRIVATE,
     )
     backlog.add_unseen([odd])
     (back,) = backlog.take("a.example", 1)
     assert back == odd
     assert back.purpose is Purpose.CHECK
+    assert back.reach is Reach.PRIVATE
 
 
 class SameAnswers(RuleBasedStateMachine):

@@ -14,6 +14,9 @@ What is promised:
 3. A body never costs more memory than `max_bytes`, however it was packed.
 4. Credentials, header fields and cookies that were given for one origin go to no
    other. Credentials in a redirect's Location are dropped.
+5. A request goes only where its `reach` and the settings allow it, and so does each
+   redirect: libcurl is told before it connects, and before it asks on a kept
+   connection. What is not allowed is `forbidden_address` (see `fetcher.guard`).
 
 A redirect to anything but http and https, or to what is no URL, is `bad_url`; the Page
 then has the status and the head of that redirect. With an adapter of the user's own
@@ -23,6 +26,7 @@ the deadline is looked at between reads, and phases other than the total are unk
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -31,7 +35,7 @@ import requests
 import urllib3
 
 from .. import urls
-from ..models import Failure, Headers, Hop, Kind, Request, Settings
+from ..models import Failure, Headers, Hop, Kind, Reach, Request, Settings
 from ..page import Page
 from .adapter import CurlAdapter, CurlResponse
 from .curl import CUT_BODY_KEPT_BYTES, REDIRECTS
@@ -57,8 +61,8 @@ def get_url(
     kept for the next call with equal settings.
 
     Args:
-        request: the URL, or a Request that also says which attempt this is, and
-            whether to ask with GET or HEAD.
+        request: the URL, or a Request that also says which attempt this is,
+            whether to ask with GET or HEAD, and how private its address may be.
         settings: how to ask.
         max_bytes: instead of the settings' own, for this one.
 
@@ -71,7 +75,7 @@ def get_url(
     fetched_at = datetime.now(UTC)
     client = client_for(settings)
     exchange = Exchange(settings.timeout_s, max_bytes or settings.max_bytes)
-    walk = _Walk(client, exchange, request.method)
+    walk = _Walk(client, exchange, request.method, request.reach)
     outcome = walk.run(request.url)
     transfer = outcome.transfer
     headers = transfer.headers
@@ -123,18 +127,38 @@ def _parse(text: str, base: str | None = None) -> _Url:
     Raises:
         BadUrl: if it is none that can be fetched; the message says why.
     """
-    found = urls.parse(text if base is None else urls.join(base, text))
+    found = urls.parse(text if base is None else _joined(base, text))
     bare, credentials = urls.split_credentials(found.href)
     return _Url(bare, found.origin, found.fragment, credentials)
+
+
+def _joined(base: str, location: str) -> str:
+    r"""Return what a Location means, as a browser reads it; a host as it was written.
+
+    Joining would turn `http://a\@b/`, which names different hosts to different
+    parsers, into a URL that is plain, and nobody could refuse it any more.
+    """
+    location = location.strip()
+    if _NAMES_HOST.match(location) is None:
+        return urls.join(base, location)
+    if location[0] in "/\\":
+        return f"{base.partition(':')[0]}:{location}"
+    return location
+
+
+_NAMES_HOST = re.compile(r"(?:https?:)?[/\\]{2}", re.IGNORECASE)
 
 
 class _Walk:
     """One URL and the redirects that it leads through."""
 
-    def __init__(self, client: Client, exchange: Exchange, method: str) -> None:
+    def __init__(
+        self, client: Client, exchange: Exchange, method: str, reach: Reach | None
+    ) -> None:
         self._client = client
         self._exchange = exchange
         self._method = method
+        self._reach = reach  # how private the next address may be
         self.hops: list[Hop] = []
 
     def run(self, text: str) -> _Outcome:
@@ -158,6 +182,8 @@ class _Walk:
                 transfer.failure = self._too_many()
                 return _Outcome(url.shown, transfer)
             self.hops.append(Hop(url.shown, transfer.status or 0, transfer.ip))
+            guard = self._client.guard
+            self._reach = guard.led_by(self._reach, transfer.ip, url.to_ask)
             url = following._replace(fragment=following.fragment or url.fragment)
 
     def _too_many(self) -> Failure:
@@ -167,6 +193,7 @@ class _Walk:
     def _ask(self, url: _Url, asked: _Url) -> Transfer:
         exchange = self._exchange
         exchange.last = None
+        exchange.rule = self._client.guard.rule_for(self._reach)
         is_trusted = url.origin == asked.origin
         try:
             answer = self._client.ask(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -25,13 +26,16 @@ from typing import NamedTuple
 import pycurl
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from ..guard import Rule
 from ..models import Certificate, Failure, Kind, Timings
 from .budget import BodyBudget
 from .certificates import KnownCertificates, certificate_from
 from .exchange import Exchange, Transfer, head_ended, read_head
-from .failures import failure_of_curl
+from .failures import clean, failure_of_curl
 
 __all__ = ["Question", "Route", "fetch"]
+
+Address = tuple[int, int, int, tuple[str, int]]  # pycurl.CurlSockAddr
 
 IDLE_MAX = 512
 SPARE_MAX = 64  # handles for TLS that have read their roots, for the next route
@@ -98,6 +102,8 @@ def _certificate(
     known = state.certificates.get(route)
     failure = transfer.failure
     refused = failure is not None and failure.kind in _REFUSED_CERTIFICATE
+    if failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS:
+        return None
     if failure is not None and not refused:
         return known
     if known is not None and known.verified is (route.verify is not False) ^ refused:
@@ -118,6 +124,8 @@ def _shown_certificate(
     if left_s <= 0:
         return None
     curl = _new_curl(route, None)
+    if exchange.rule is not None and not route.proxy:
+        Gate(exchange.rule).guard(curl)
     curl.setopt(pycurl.CONNECT_ONLY, 1)
     curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
     curl.setopt(pycurl.SSL_VERIFYPEER, 0)
@@ -140,6 +148,72 @@ def _shown_certificate(
 
 
 NOT_CHECKED = "not checked, as asked"
+
+
+class Gate:
+    """Lets libcurl connect, and ask, only where the rule of a request allows it.
+
+    libcurl asks it with the very address, after the name was looked up and before
+    anything is sent there; so a name that changes its address in between gains nothing.
+    Without a rule it lets everything through.
+    """
+
+    def __init__(self, rule: Rule | None = None) -> None:
+        self.rule = rule
+        self.refused: str | None = None  # why the first address was that was
+        self._has_opened = False
+        self._lent: socket.socket | None = None  # until libcurl has a copy
+
+    def guard(self, curl: pycurl.Curl) -> None:
+        """Let a handle ask, from now on."""
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._take_back_socket)
+        curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
+
+    def start(self, rule: Rule | None) -> None:
+        """Judge by another request's rule from now on."""
+        self.rule = rule
+        self.refused = None
+        self._has_opened = False
+
+    @property
+    def is_to_blame(self) -> bool:
+        """Whether a request failed because no address of its host was allowed."""
+        return self.refused is not None and not self._has_opened
+
+    def _open_socket(self, purpose: int, address: Address) -> socket.socket | int:
+        """Return a socket for an address, or SOCKET_BAD: libcurl tries the next one."""
+        family, kind, protocol, place = address
+        if not self._lets_through(place[0]):
+            return pycurl.SOCKET_BAD
+        self._has_opened = True
+        try:
+            self._lent = socket.socket(family, kind, protocol)
+        except OSError:  # IPv6 is off, or no descriptor is left
+            return pycurl.SOCKET_BAD
+        return self._lent
+
+    def _take_back_socket(self, descriptor: int, purpose: int) -> int:
+        """Close ours: libcurl has pycurl's copy, which programs are not to inherit."""
+        if self._lent is not None:
+            self._lent.close()
+            self._lent = None
+        os.set_inheritable(descriptor, False)
+        return pycurl.SOCKOPT_OK
+
+    def _before_request(self, ip: str, *_: object) -> int:
+        """Return whether to ask on a connection, which may be a kept one."""
+        if self._lets_through(ip):
+            return pycurl.PREREQFUNC_OK
+        self._has_opened = False
+        return pycurl.PREREQFUNC_ABORT
+
+    def _lets_through(self, ip: str) -> bool:
+        if self.rule is None:
+            return True
+        why_not = self.rule.why_not(ip)
+        self.refused = self.refused or why_not
+        return why_not is None
 
 
 class Handle:
@@ -166,6 +240,8 @@ class Handle:
         self._method = "GET"
         self._ip: str | None = None
         self._version: str | None = None
+        self._gate = Gate()
+        self._is_gated = False
         curl.setopt(pycurl.HEADERFUNCTION, self._read_line)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
 
@@ -175,6 +251,10 @@ class Handle:
         if left_s <= 0:
             return Transfer(failure=_late(exchange))
         self._exchange = exchange
+        if exchange.rule is not None or self._is_gated:
+            refused = self._set_gate(exchange.rule, question.url)
+            if refused is not None:
+                return Transfer(failure=refused)
         self._prepare(question, left_s)
         failed: tuple[int, str] | None = None
         try:
@@ -198,6 +278,22 @@ class Handle:
     def close(self) -> None:
         """End the connection."""
         self._curl.close()
+
+    def _set_gate(self, rule: Rule | None, url: str) -> Failure | None:
+        """Let the rule decide where this request goes; say if it is refused already.
+
+        libcurl asks from the first rule on, so that what needs none costs nothing.
+        A proxy's address is its own affair: what it would connect to is judged, as far
+        as the URL tells.
+        """
+        if self.route.proxy:
+            why_not = rule and rule.why_not_unseen(url)
+            return _forbidden(self.route, why_not) if why_not else None
+        self._gate.start(rule)
+        if not self._is_gated:
+            self._is_gated = True
+            self._gate.guard(self._curl)
+        return None
 
     def _prepare(self, question: Question, left_s: float) -> None:
         curl = self._curl
@@ -330,7 +426,8 @@ class Handle:
             transfer.body = b"".join(self._chunks)
             transfer.wire_bytes = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
             transfer.http_version = self._version
-        transfer.ip = self._ip
+        refused = transfer.failure is not None and self._gate.is_to_blame
+        transfer.ip = None if refused else self._ip
         transfer.timings = self._timings(is_new)
         if is_new and self._is_tls:
             transfer.certificate = self._certificate(transfer.failure)
@@ -344,6 +441,8 @@ class Handle:
                 return self._stop
             message = "the body cannot be unpacked as its Content-Encoding says"
         self.is_reusable = False
+        if self._gate.is_to_blame and self._gate.refused:
+            return _forbidden(self.route, self._gate.refused)
         getinfo = self._curl.getinfo
         # A kept connection is no new one, but something was sent on it.
         connected = getinfo(pycurl.NUM_CONNECTS) + getinfo(pycurl.REQUEST_SIZE) > 0
@@ -424,6 +523,12 @@ def _status(lines: list[bytes]) -> int:
     return 0
 
 
+def _forbidden(route: Route, why: str) -> Failure:
+    """Return the failure of a request whose address was refused."""
+    host = route.origin.partition("://")[2]
+    return Failure(Kind.FORBIDDEN_ADDRESS, clean(f"{host} may not be asked: {why}"))
+
+
 def _late(exchange: Exchange) -> Failure:
     text = f"no whole answer within {exchange.timeout_s:g} seconds"
     return Failure(Kind.TIMEOUT, text)
@@ -432,6 +537,7 @@ def _late(exchange: Exchange) -> Failure:
 def _new_curl(route: Route, share: pycurl.CurlShare | None) -> pycurl.Curl:
     """Return an easy handle with every option that its route decides."""
     curl = pycurl.Curl()
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.NOSIGNAL, 1)
     # Closing a handle would otherwise wait for its name server, deadline or not.
     curl.setopt(QUICK_EXIT, 1)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from urllib3.util import Timeout
 
+from ..guard import Rule
 from ..models import Certificate, Failure, Headers, Timings
 
 __all__ = ["Exchange", "Transfer", "head_ended", "read_head"]
@@ -43,7 +44,10 @@ class Transfer:
 
 
 class Exchange(Timeout):
-    """The budget of one `get_url` and its account, over all its requests."""
+    """The budget of one `get_url` and its account, over all its requests.
+
+    `rule` says where the next of them may go; None: anywhere.
+    """
 
     def __init__(self, timeout_s: float | None, max_bytes: int) -> None:
         super().__init__()
@@ -52,6 +56,7 @@ class Exchange(Timeout):
         self.began_s = time.monotonic()
         self.deadline_s = self.began_s + self.timeout_s
         self.last: Transfer | None = None
+        self.rule: Rule | None = None
         self._timings = NO_TIMINGS
 
     @classmethod

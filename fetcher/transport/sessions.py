@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from http.cookiejar import Cookie, CookieJar, LoadError, MozillaCookieJar
 from typing import Any
+from urllib.request import getproxies
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -29,9 +30,11 @@ from requests.utils import check_header_validity, get_environ_proxies, get_netrc
 
 from .. import __version__
 from ..errors import ConfigError
-from ..models import Settings
+from ..guard import Guard
+from ..models import Failure, Kind, Settings
 from .adapter import BareAdapter, CurlAdapter, ReadyHeaders, take_cookies
 from .exchange import Exchange, Transfer
+from .failures import clean
 
 __all__ = ["USER_AGENT", "Client", "client_for"]
 
@@ -79,6 +82,7 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.guard = Guard.of(settings)
         self._is_plain = settings.session is None
         self.session = (
             requests.Session() if self._is_plain else _users_session(settings)
@@ -90,6 +94,7 @@ class Client:
         if settings.cookie_file is not None:
             self.session.cookies.update(_read_cookies(settings.cookie_file))
         self._reads_environment = self.session.trust_env
+        self._refuse_proxies()
         self.session.trust_env = False
         self._proxies: dict[str, dict[str, str]] = {}
         self._netrc: dict[str, Credentials | None] = {}
@@ -132,6 +137,9 @@ class Client:
             return self._ask_plainly(prepared, exchange, proxies)
         timeout: Exchange | float = exchange
         if not isinstance(self.session.get_adapter(url), CurlAdapter):
+            refused = self._refused_unseen(url, exchange)
+            if refused is not None:
+                return refused
             timeout = max(exchange.left_s(), 0.001)
         how: dict[str, Any] = {
             "stream": True,
@@ -216,6 +224,37 @@ class Client:
         if cookies is not None:
             prepared.headers["Cookie"] = cookies
         return prepared
+
+    def _refuse_proxies(self) -> None:
+        """Let no proxy hide addresses that a person made rules about.
+
+        Also where `no_proxy` might leave nothing for it: which hosts that is about is
+        known only when they are asked for.
+
+        Raises:
+            ConfigError: if there is one; the message says where it is named.
+        """
+        if self.settings.proxy is not None:
+            self.guard.must_see_past("proxy=")
+        if self.session.proxies:
+            self.guard.must_see_past("the session")
+        if self._reads_environment:
+            for scheme in ("http", "https", "all"):
+                if scheme in getproxies():
+                    self.guard.must_see_past(f"${scheme}_proxy")
+
+    def _refused_unseen(self, url: str, exchange: Exchange) -> Transfer | None:
+        """Return the refusal of what an adapter that is not ours would ask, if any.
+
+        Raises:
+            ConfigError: if a person made rules about addresses: it hides them.
+        """
+        self.guard.must_see("an adapter of the session's own")
+        why_not = exchange.rule and exchange.rule.why_not_unseen(url)
+        if not why_not:
+            return None
+        text = clean(f"{url} may not be asked: {why_not}")
+        return Transfer(failure=Failure(Kind.FORBIDDEN_ADDRESS, text))
 
     def _proxies_for(self, url: str, origin: str) -> dict[str, str]:
         found = self._proxies.get(origin)
