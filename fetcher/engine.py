@@ -191,6 +191,8 @@ def crawl(
         ),
         sites=sites,
         job=job_bytes(how, extract),
+        secrets_for=set() if how.has_secrets else None,
+        insecure=how.insecure,
         callback=callback,
         outputs=output if isinstance(output, Outputs) else _outputs(output),
         concurrency=concurrency,
@@ -213,6 +215,8 @@ class _Run:
         frontier: Frontier,
         sites: _Sites,
         job: bytes,
+        secrets_for: set[str] | None,
+        insecure: bool,
         callback: Callback | None,
         outputs: Outputs,
         concurrency: int,
@@ -227,6 +231,7 @@ class _Run:
         self._sites = sites
         self._reads_links = sites.following.reads_links
         self._job = job
+        self._secrets_for = secrets_for  # origins that were listed; None: all are
         self._callback = callback
         self._outputs = outputs
         self._concurrency = concurrency
@@ -234,7 +239,7 @@ class _Run:
         self._task_deadline_s = task_deadline_s
         self._stop = stop
         self._on_progress = on_progress
-        self._report = Report(started_at=datetime.now(UTC))
+        self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
         self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
@@ -376,9 +381,13 @@ class _Run:
                 return entry
             self._entries.popleft()
         if not self._source.may_block:
-            return self._source.take()
-        with self._interrupts.allowed():
-            return self._source.take()
+            entry = self._source.take()
+        else:
+            with self._interrupts.allowed():
+                entry = self._source.take()
+        if self._secrets_for is not None and isinstance(entry, Request):
+            self._secrets_for.add(entry.origin)  # listed by the person, not by a page
+        return entry
 
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
@@ -394,10 +403,12 @@ class _Run:
 
     def _how(self, request: Request) -> tuple[object, ...]:
         """Return what `task.fetch` is told of this request beyond its URL."""
-        if request.purpose is Purpose.PAGE:
-            return (self._looks.wanted,)
-        facts = self._site.probe_facts if request.purpose is Purpose.PROBE else ()
-        return facts, request.method, self._site.max_bytes(request)
+        facts, max_bytes = self._looks.wanted, None
+        if request.purpose is not Purpose.PAGE:
+            facts = self._site.probe_facts if request.purpose is Purpose.PROBE else ()
+            max_bytes = self._site.max_bytes(request)
+        with_secrets = self._secrets_for is None or request.origin in self._secrets_for
+        return facts, request.method, max_bytes, with_secrets
 
     def _arrived(self, request: Request, outcome: object) -> None:
         """Note an answer (the pool's thread, which therefore must do no more).

@@ -241,10 +241,13 @@ class Report:
         started_at: when the run began, aware UTC; None until known.
         elapsed_s: how long it took; None until `finish`.
         interrupted: whether it was stopped before its end.
+        insecure: whether any certificate was taken.
         site: what came of links; None where none were followed or checked.
     """
 
-    def __init__(self, *, started_at: datetime | None = None) -> None:
+    def __init__(
+        self, *, started_at: datetime | None = None, insecure: bool = False
+    ) -> None:
         self.total = 0
         self.by_state: dict[State, int] = dict.fromkeys(State, 0)
         self.by_status: dict[int | None, int] = {}
@@ -261,6 +264,7 @@ class Report:
         self.started_at = started_at
         self.elapsed_s: float | None = None
         self.interrupted = False
+        self.insecure = insecure
         self.site: SiteReport | None = None
         self._spreads = [Spread() for _ in Timings._fields]
         self._timings: list[Timings] = []
@@ -413,6 +417,7 @@ class Report:
         else:
             self.unread += other.unread
         self.interrupted = self.interrupted or other.interrupted
+        self.insecure = self.insecure or other.insecure
         if self.site is None:
             self.site = other.site
         elif other.site is not None:
@@ -527,6 +532,7 @@ class Report:
             "elapsed_s": self.elapsed_s,
             "pages_per_s": self.pages_per_s,
             "interrupted": self.interrupted,
+            "insecure": self.insecure,
             "timings": {name: _spread_to_dict(s) for name, s in self.times().items()},
             "slowest": [_slow_to_dict(slow) for slow in self.slowest],
             "largest": [large._asdict() for large in self.largest],

@@ -36,6 +36,7 @@ def fetch(
     facts: tuple[str, ...] = (),
     method: str = "GET",
     max_bytes: int | None = None,
+    with_secrets: bool = True,
 ) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
@@ -47,6 +48,7 @@ def fetch(
         facts: names of the facts that the parent will look at, to be read here.
         method: GET or HEAD.
         max_bytes: instead of the settings' own, for this one.
+        with_secrets: whether this origin may see the settings' credentials.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -57,7 +59,7 @@ def fetch(
     queue_s = max(time.monotonic() - submitted_s, 0.0)
     settings, extract = _job(job)
     request = Request(url=url, attempt=attempt, method=method)
-    page = get_url(request, settings, max_bytes=max_bytes)
+    page = get_url(request, settings, max_bytes=max_bytes, with_secrets=with_secrets)
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)

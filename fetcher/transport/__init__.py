@@ -12,8 +12,9 @@ What is promised:
    sense: that is `page.failure`, a kind out of a closed set and a sentence.
 2. It ends within `timeout_s`: name look-ups, handshakes, redirects and all.
 3. A body never costs more memory than `max_bytes`, however it was packed.
-4. Credentials, header fields and cookies that were given for one origin go to no
-   other. Credentials in a redirect's Location are dropped.
+4. Credentials, client certificate and header fields that were given for one origin go
+   to no other, cookies where browsers send them. Credentials in a redirect's Location
+   are dropped.
 
 A redirect to anything but http and https, or to what is no URL, is `bad_url`; the Page
 then has the status and the head of that redirect. With an adapter of the user's own
@@ -50,6 +51,7 @@ def get_url(
     settings: Settings = _DEFAULTS,
     *,
     max_bytes: int | None = None,
+    with_secrets: bool = True,
 ) -> Page:
     """Return what one URL came to, redirects followed.
 
@@ -61,6 +63,8 @@ def get_url(
             whether to ask with GET or HEAD.
         settings: how to ask.
         max_bytes: instead of the settings' own, for this one.
+        with_secrets: whether the URL's origin may see the settings' credentials and
+            header fields; False for a URL that somebody else named.
 
     Raises:
         ConfigError: if a file that the settings name cannot be read, or a header
@@ -71,7 +75,7 @@ def get_url(
     fetched_at = datetime.now(UTC)
     client = client_for(settings)
     exchange = Exchange(settings.timeout_s, max_bytes or settings.max_bytes)
-    walk = _Walk(client, exchange, request.method)
+    walk = _Walk(client, exchange, request.method, with_secrets)
     outcome = walk.run(request.url)
     transfer = outcome.transfer
     headers = transfer.headers
@@ -131,10 +135,13 @@ def _parse(text: str, base: str | None = None) -> _Url:
 class _Walk:
     """One URL and the redirects that it leads through."""
 
-    def __init__(self, client: Client, exchange: Exchange, method: str) -> None:
+    def __init__(
+        self, client: Client, exchange: Exchange, method: str, with_secrets: bool
+    ) -> None:
         self._client = client
         self._exchange = exchange
         self._method = method
+        self._with_secrets = with_secrets
         self.hops: list[Hop] = []
 
     def run(self, text: str) -> _Outcome:
@@ -167,15 +174,15 @@ class _Walk:
     def _ask(self, url: _Url, asked: _Url) -> Transfer:
         exchange = self._exchange
         exchange.last = None
-        is_trusted = url.origin == asked.origin
+        is_own = url.origin == asked.origin
         try:
             answer = self._client.ask(
                 url.to_ask,
                 url.origin,
                 exchange,
                 method=self._method,
-                credentials=asked.credentials,
-                is_trusted=is_trusted,
+                credentials=asked.credentials if is_own else None,
+                is_trusted=is_own and self._with_secrets,
             )
             if isinstance(answer, Transfer):
                 return answer
