@@ -122,6 +122,7 @@ def crawl(
     default_scheme: str = "https",
     extract: Extract | None = None,
     output: str | Path | Iterable[str | Path] | Outputs = (),
+    redact: bool = True,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -148,6 +149,9 @@ def crawl(
             values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
             which travel as `page.extract`.
         output: files to write; the ending names the format.
+        redact: hide user parts of URLs and the values of known token parameters in
+            these files (an Outputs has been told); `callback` and the Report get all
+            as it is.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -194,7 +198,9 @@ def crawl(
         secrets_for=set() if how.has_secrets else None,
         insecure=how.insecure,
         callback=callback,
-        outputs=output if isinstance(output, Outputs) else _outputs(output),
+        outputs=output
+        if isinstance(output, Outputs)
+        else _outputs(output, redact=redact),
         concurrency=concurrency,
         max_pages=max_pages,
         max_time_s=max_time_s,
@@ -709,11 +715,11 @@ def _default_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def _outputs(output: str | Path | Iterable[str | Path]) -> Outputs:
+def _outputs(output: str | Path | Iterable[str | Path], *, redact: bool) -> Outputs:
     """Open the files to write, each in the format that its ending names."""
     paths = [output] if isinstance(output, str | Path) else list(output)
     formats = [export.for_path(path) for path in paths]
-    outputs = Outputs()
+    outputs = Outputs(redact=redact)
     try:
         for path, form in zip(paths, formats, strict=True):
             outputs.open(path, form.open)

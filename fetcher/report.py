@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .models import Kind, State, Timings
+from .redact import redacted_parts
 
 if TYPE_CHECKING:
     from .page import Page
@@ -510,6 +512,13 @@ class Report:
     def _all_spreads(self) -> list[Spread]:
         self._fold_times()
         return self._spreads
+
+    def redacted(self) -> Report:
+        """Return this report as it is written: with the secrets in its texts hidden."""
+        shown = copy(self)
+        for name, value in vars(self).items():
+            setattr(shown, name, redacted_parts(value))
+        return shown
 
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain values that JSON knows."""

@@ -25,7 +25,7 @@ ROWS = (
     {"guard", "urls", "warm"},
     {"facts", "graph", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
-    {"site_report"},
+    {"redact", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
     {"hints", "interrupts", "options", "source", "task"},
@@ -39,7 +39,7 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
-    *("backlog", "checks", "frontier", "report", "rules", "site_report"),
+    *("backlog", "checks", "frontier", "redact", "report", "rules", "site_report"),
     *("hints", "options"),
 }
 IMPURE = set(ROW_OF) - PURE

@@ -1,0 +1,246 @@
+"""What may be shown of a URL, a sentence, a Page: the secrets hidden, the rest whole.
+
+What is written down is read by more people than what is fetched: reports are mailed,
+rows stored, logs collected. So user parts of URLs and the values of parameters that
+are known to be secrets become `REDACTED`, wherever they stand: in a URL, in a URL that
+is a value in another, in a sentence that repeats one, in a Location field. So do the
+values of header fields that hold credentials; of a cookie its name and its attributes
+stay.
+
+Hidden is what has a name that says so. A secret in a path (`/reset/8c1f...`, the URL of
+a webhook) has none and stays.
+
+`shown(page)` reads a Page through this as its parts are asked for; what holds no secret
+costs a look for `=` and `@`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import unquote
+
+from .models import Certificate, Facts, Headers, Image, Link, State, Timings
+from .urls import MAYBE_SESSION_NAMES, SESSION_NAMES
+
+if TYPE_CHECKING:
+    from .page import Page
+
+__all__ = ["REDACTED", "redacted", "redacted_parts", "shown"]
+
+REDACTED = "REDACTED"
+
+# Parameters that are secret whatever their value, lower-case, `-` for `_` and `-`.
+SECRET_NAMES = {*SESSION_NAMES} | {
+    # OWASP, "Logging Cheat Sheet", data to exclude; "Testing for Sensitive Information
+    # Sent via Unencrypted Channels".
+    *("password", "passwd", "passphrase", "pass", "pwd", "secret", "otp", "jwt"),
+    *("token", "auth-token", "authtoken", "session-token", "csrf-token"),
+    *("authenticity-token", "reset-password-token", "invitation-token"),
+    *("confirmation-token", "unlock-token", "private-token", "job-token"),
+    *("api-key", "apikey", "api-token", "api-secret", "app-key", "app-secret"),
+    *("subscription-key", "access-key", "secret-key", "private-key"),
+    *("authorization", "credential", "credentials"),
+    # OAuth 2: RFC 6749 (client_secret, refresh_token), 6750, 2.3 (access_token), 7521
+    # (assertion), OpenID Connect Core (id_token); OAuth 1: RFC 5849, 3.1.
+    *("access-token", "accesstoken", "refresh-token", "id-token", "id-token-hint"),
+    *("client-secret", "client-assertion", "assertion"),
+    *("oauth-token", "oauth-token-secret", "oauth-verifier", "oauth-signature"),
+    "samlresponse",  # SAML 2.0 Bindings, 3.5
+    # AWS, "Authenticating Requests: Using Query Parameters"; CloudFront's and S3's
+    # older signed URLs.
+    *("x-amz-signature", "x-amz-credential", "x-amz-security-token"),
+    *("signature", "awsaccesskeyid", "key-pair-id", "policy"),
+    # Google Cloud Storage, "Signed URLs".
+    *("x-goog-signature", "x-goog-credential", "googleaccessid"),
+    # Azure Storage, "Create a service SAS"; Azure Functions' `code` is below.
+    *("sig", "x-functions-key"),
+    # Alibaba OSS and Tencent COS, signed URLs; Akamai, "Token Auth".
+    *("x-oss-signature", "x-oss-credential", "x-oss-security-token", "ossaccesskeyid"),
+    *("security-token", "q-signature", "x-cos-security-token", "hdnea", "hdnts"),
+}
+# Those that are secret where the value is long and random (Google's API keys, OAuth's
+# and Azure Functions' code, CAS's ticket), and else a country, a page, a sort order.
+MAYBE_SECRET_NAMES = MAYBE_SESSION_NAMES | {"key", "code", "auth", "ticket", "sign"}
+RANDOM_MIN_CHARS = 16
+
+# Fields whose whole value is a credential, and endings of names that say so.
+SECRET_FIELD = re.compile(
+    r"(?:proxy-)?authorization|cookie2?|(?:.*[-_])?(?:token|secret|password|api-?key"
+    r"|session(?:-?id)?)",
+    re.IGNORECASE,
+)
+COOKIE_FIELD = re.compile("set-cookie2?", re.IGNORECASE)
+_COOKIE_VALUE = re.compile(r"(?<==)[^;]*")
+
+
+def _spelled(names: Iterable[str]) -> str:
+    """Return a pattern for names: a hyphen also as `_`, the longest name first."""
+    ordered = sorted(names, key=lambda name: (-len(name), name))
+    return "|".join(re.escape(name).replace(r"\-", "[-_]") for name in ordered)
+
+
+ALL_NAMES = frozenset(SECRET_NAMES | MAYBE_SECRET_NAMES)
+# What might be the name of a parameter: ten times as fast as looking for all of them.
+_NAME = re.compile(r"[?&;#\[]([^?&;#\[\]=/]+)\]?=")
+
+# A URL may be a value in another, percent-encoded once or several times.
+_START = r"[?&;#\[]|%(?:25)*(?:3f|26|3b|23|5b)"
+_EQUALS = r"(?:\]|%(?:25)*5d)?(?:=|%(?:25)*3d)"  # user[password]=
+_VALUE = r"(?:(?!%(?:25)*(?:26|23))[^&#\s\"'<>])"  # one character of it
+_PARAMETER = re.compile(
+    rf"((?:{_START})(?:(?:{_spelled(SECRET_NAMES)}){_EQUALS}"
+    rf"|(?:{_spelled(MAYBE_SECRET_NAMES)}){_EQUALS}"
+    rf"(?={_VALUE}*\d)(?={_VALUE}*[a-z])(?={_VALUE}{{{RANDOM_MIN_CHARS}}})))"
+    rf"{_VALUE}+",
+    re.IGNORECASE,
+)
+# In a path a parameter ends with its segment (`;jsessionid=8C1F/a`).
+_IN_PATH = re.compile(
+    rf"(;(?:{_spelled(SESSION_NAMES)})=)[^;/?#&\s\"'<>]+", re.IGNORECASE
+)
+# The user part, and what was meant for one but is none: a password with a `/` or a `#`
+# in it makes the URL a bad one, which a sentence then repeats.
+_USER = re.compile(
+    r"(?P<start>[a-z][a-z0-9+.\-]*:[/\\]+)(?:[^\s/\\?#]*"
+    r"|[^\s/\\?#@\[\]:]*:(?!\d*(?:[/\\?#\s'\"]|\Z))\S*)@",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """Return a URL, or a text that may hold some, with its secrets hidden."""
+    if "@" in text:
+        text = _USER.sub(rf"\g<start>{REDACTED}@", text)
+    if "=" in text or "%3" in text:
+        plain = text
+        while "%" in plain and plain != (plain := unquote(plain)):
+            pass
+        names = _NAME.findall(plain.lower().replace("_", "-"))
+        if not ALL_NAMES.isdisjoint(names):
+            text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+            text = _IN_PATH.sub(rf"\1{REDACTED}", text)
+    return text
+
+
+def redacted_headers(headers: Headers) -> Headers:
+    """Return header fields with the values hidden that are credentials."""
+    lines = tuple([(name, _redacted_field(name, text)) for name, text in headers.lines])
+    return headers if lines == headers.lines else Headers(lines)
+
+
+@lru_cache(maxsize=1024)  # the fields of one site are alike, but for a few
+def _redacted_field(name: str, text: str) -> str:
+    if COOKIE_FIELD.fullmatch(name):
+        return _COOKIE_VALUE.sub(REDACTED, text, count=1)
+    if SECRET_FIELD.fullmatch(name):
+        return REDACTED
+    return redacted(text)
+
+
+def redacted_parts(value: Any) -> Any:
+    """Return a value with the secrets hidden in every text in it, however deep.
+
+    Lists, tuples, dictionaries and dataclasses are looked into; anything else that is
+    no text is given back as it is. A value without secrets need not be a copy.
+    """
+    kind = type(value)
+    if kind is str:
+        return redacted(value)
+    if not value or kind in _WITHOUT_TEXT:
+        return value
+    if isinstance(value, tuple):
+        parts = [redacted_parts(each) for each in value]
+        return kind(parts) if kind is tuple else kind._make(parts)
+    if kind is list:
+        return [redacted_parts(each) for each in value]
+    if kind is dict:
+        return {redacted_parts(k): redacted_parts(each) for k, each in value.items()}
+    if is_dataclass(kind):
+        named = {each.name: getattr(value, each.name) for each in fields(value)}
+        return replace(value, **redacted_parts(named))
+    return value
+
+
+_WITHOUT_TEXT = frozenset({bool, int, float, bytes, datetime, State})
+_WITHOUT_TEXT |= {Timings, Certificate}  # no text of theirs is a URL
+
+
+def shown(page: Page) -> Page:
+    """Return a page as it may be shown: read from this one as it is asked for."""
+    return cast("Page", _ShownPage(page))
+
+
+class _ShownPage:
+    """Has every attribute of a Page, with the secrets hidden in what has texts."""
+
+    __slots__ = ("_page",)
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(self._page, name)
+        kind = type(value)
+        if kind is str:
+            return redacted(value)
+        if value is None or kind in _WITHOUT_TEXT:
+            return value
+        if name == "facts":
+            return _ShownFacts(value)
+        if name == "headers":
+            return redacted_headers(value)
+        return redacted_links(value) if name == "links" else redacted_parts(value)
+
+    def __repr__(self) -> str:
+        return redacted(repr(self._page))
+
+
+class _ShownFacts:
+    """Has every attribute of Facts, with the secrets hidden in what has texts."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(self._facts, name)
+        if type(value) is str:
+            return redacted(value)
+        if name in ("links", "images"):
+            return redacted_links(value)
+        return redacted_parts(value)
+
+    def plain_links(self) -> Sequence[Link]:
+        """Return the links, named: what is shown is not in such a hurry."""
+        return redacted_links(self._facts.links)
+
+
+_Linked = TypeVar("_Linked", Link, Image)
+_url_of, _text_of = itemgetter(0), itemgetter(1)  # of Link, and of Image
+CLEAN_KEPT = 10_000
+_clean: set[str] = set()  # URLs without a secret: pages of one site repeat theirs
+
+
+def redacted_links(links: tuple[_Linked, ...]) -> tuple[_Linked, ...]:
+    """Return links, or images, with their secrets hidden; mostly the same tuple."""
+    suspects = [
+        url
+        for url in map(_url_of, links)
+        if ("=" in url or "@" in url) and url not in _clean
+    ]
+    found = [url for url in suspects if redacted(url) != url]
+    if len(_clean) >= CLEAN_KEPT:
+        _clean.clear()
+    if suspects:
+        _clean.update(set(suspects).difference(found))
+    texts = "\n".join(filter(None, map(_text_of, links)))
+    if not found and redacted(texts) == texts:
+        return links
+    return tuple([redacted_parts(link) for link in links])
