@@ -747,7 +747,7 @@ def login(user: str | None) -> tuple[str, str] | None:
                 f"--user {name!r} has no password, and there is no terminal to ask on:"
                 " write NAME:PASSWORD into FETCHER_USER, or use --netrc"
             )
-        password = click.prompt(f"Password of {name}", hide_input=True, err=True)
+        password = click.prompt(f"Password of {said(name)}", hide_input=True, err=True)
     return name, password
 
 

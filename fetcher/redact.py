@@ -55,7 +55,7 @@ SECRET_NAMES = {*SESSION_NAMES} | {
     # AWS, "Authenticating Requests: Using Query Parameters"; CloudFront's and S3's
     # older signed URLs.
     *("x-amz-signature", "x-amz-credential", "x-amz-security-token"),
-    *("signature", "awsaccesskeyid", "key-pair-id", "policy"),
+    *("signature", "awsaccesskeyid", "key-pair-id"),
     # Google Cloud Storage, "Signed URLs".
     *("x-goog-signature", "x-goog-credential", "googleaccessid"),
     # Azure Storage, "Create a service SAS"; Azure Functions' `code` is below.
@@ -65,8 +65,11 @@ SECRET_NAMES = {*SESSION_NAMES} | {
     *("security-token", "q-signature", "x-cos-security-token", "hdnea", "hdnts"),
 }
 # Those that are secret where the value is long and random (Google's API keys, OAuth's
-# and Azure Functions' code, CAS's ticket), and else a country, a page, a sort order.
-MAYBE_SECRET_NAMES = MAYBE_SESSION_NAMES | {"key", "code", "auth", "ticket", "sign"}
+# and Azure Functions' code, CAS's ticket, CloudFront's policy), and else a country, a
+# page, a sort order.
+MAYBE_SECRET_NAMES = MAYBE_SESSION_NAMES | {
+    *("key", "code", "auth", "ticket", "sign", "policy")
+}
 RANDOM_MIN_CHARS = 16
 
 # Fields whose whole value is a credential, and endings of names that say so.
@@ -82,10 +85,12 @@ _COOKIE_VALUE = re.compile(r"(?<==)[^;]*")
 def _spelled(names: Iterable[str]) -> str:
     """Return a pattern for names: a hyphen also as `_`, the longest name first."""
     ordered = sorted(names, key=lambda name: (-len(name), name))
-    return "|".join(re.escape(name).replace(r"\-", "[-_]") for name in ordered)
+    return "|".join("[-_]".join(re.split("[-_]", name)) for name in ordered)
 
 
-ALL_NAMES = frozenset(SECRET_NAMES | MAYBE_SECRET_NAMES)
+ALL_NAMES = frozenset(
+    name.replace("_", "-") for name in SECRET_NAMES | MAYBE_SECRET_NAMES
+)
 # What might be the name of a parameter: ten times as fast as looking for all of them.
 _NAME = re.compile(r"[?&;#\[]([^?&;#\[\]=/]+)\]?=")
 
@@ -97,7 +102,7 @@ _PARAMETER = re.compile(
     rf"((?:{_START})(?:(?:{_spelled(SECRET_NAMES)}){_EQUALS}"
     rf"|(?:{_spelled(MAYBE_SECRET_NAMES)}){_EQUALS}"
     rf"(?={_VALUE}*\d)(?={_VALUE}*[a-z])(?={_VALUE}{{{RANDOM_MIN_CHARS}}})))"
-    rf"{_VALUE}+",
+    rf"(?!{REDACTED}(?:\W|\Z)){_VALUE}+",
     re.IGNORECASE,
 )
 # In a path a parameter ends with its segment (`;jsessionid=8C1F/a`).
@@ -123,8 +128,8 @@ def redacted(text: str) -> str:
             pass
         names = _NAME.findall(plain.lower().replace("_", "-"))
         if not ALL_NAMES.isdisjoint(names):
-            text = _PARAMETER.sub(rf"\1{REDACTED}", text)
             text = _IN_PATH.sub(rf"\1{REDACTED}", text)
+            text = _PARAMETER.sub(rf"\1{REDACTED}", text)
     return text
 
 
