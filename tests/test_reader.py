@@ -53,14 +53,12 @@ DANGEROUS = frozenset(
     and character not in SEEN_OR_NEEDED
 )
 OUR_STYLES = re.compile(r"\x1b\[[0-9;]*m")
-hostile_texts = st.text(
-    st.one_of(
-        st.sampled_from(sorted(DANGEROUS)),
-        st.sampled_from("=+-@\t\r\n\x1b[]()<>&'\"\\/:;#?%aé日👩"),
-    ),
-    min_size=1,
-    max_size=12,
-)
+STARTS = ["", "=", "+1", "-", "@", " =", '"=', "\t=", "\r=", "\n=", "\uff1d", "\uff20"]
+hostile_texts = st.tuples(
+    st.sampled_from(STARTS),
+    st.text(st.sampled_from("=+-@\t\r\n\x1b[]()<>&'\"\\/:;#?%aé日👩"), max_size=6),
+    st.text(st.sampled_from(sorted(DANGEROUS)), min_size=1, max_size=6),
+).map("".join)
 
 
 def dangers_of(text: str) -> set[str]:
@@ -183,6 +181,15 @@ def test_no_character_on_the_screen_is_obeyed(text, width):
 
 
 @pytest.mark.slow
+def test_every_dangerous_character_in_every_field_is_only_shown():
+    """All of them, by hundreds, so that no list of a report cuts one off."""
+    ordered = sorted(DANGEROUS)
+    for start in range(0, len(ordered), 100):
+        drawn = screen(hostile_report("".join(ordered[start : start + 100])), 120)
+        assert dangers_of(drawn) == set()
+
+
+@pytest.mark.slow
 @slow_machine
 @given(hostile_texts)
 def test_no_character_of_the_text_file_is_obeyed(text):
@@ -227,7 +234,19 @@ def test_no_cell_of_csv_is_calculated(text):
 
 @pytest.mark.parametrize(
     "cell",
-    ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", " =1", "\u00a0=1", '"=1'],
+    [
+        "=1",
+        "+1",
+        "-1",
+        "@a",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1",
+        " =1",
+        "\u00a0=1",
+        '"=1',
+    ],
 )
 def test_a_formula_is_defused_wherever_it_hides(cell):
     stream = BytesIO()
@@ -308,10 +327,11 @@ EVIL = "\x1b]0;pwned\x07\x1b[2J\u202egpj\x9b31m"
         ("-t", EVIL, "http://127.0.0.1:1/"),
         ("-H", f"@/nowhere/{EVIL}", "http://127.0.0.1:1/"),
         ("completion", EVIL),
+        ("completion", "bash", EVIL),
     ],
     ids=[
         *("option", "list", "output", "ending", "path", "choice", "regex", "time"),
-        *("header-file", "argument"),
+        *("header-file", "argument", "extra"),
     ],
 )
 def test_a_mistake_repeats_its_argument_without_its_controls(arguments, capsys):
