@@ -294,7 +294,7 @@ class Settings:
                     given; to no other, but for From
     auth:           (user, password) for the origins that were given
     netrc:          look their credentials up in ~/.netrc
-    cookie_file:    cookies in Netscape form, sent where they belong
+    cookie_file:    cookies in Netscape form, sent where they belong (RFC 6265)
     proxy:          a proxy URL; None leaves it to the environment (`http_proxy`, ...)
     cacert, cert:   PEM files: roots to trust, client certificate with its key
     insecure:       take any certificate (it is still reported as not verified)

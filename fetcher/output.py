@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from .errors import InputError, OutputError
-from .redact import shown
+from .shown import ShownPage
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -255,7 +255,7 @@ class Outputs:
 
     def add(self, page: Page) -> None:
         """Give a finished page to every exporter."""
-        written = shown(page) if self._redact else page
+        written = ShownPage(page) if self._redact else page
         self._each(lambda output: output.exporter.add(written))
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""What may be shown of a URL, a sentence, a Page: the secrets hidden, the rest whole.
+"""What may be shown of a URL or a sentence: the secrets hidden, the rest whole.
 
 What is written down is read by more people than what is fetched: reports are mailed,
 rows stored, logs collected. So user parts of URLs and the values of parameters that
@@ -10,28 +10,30 @@ stay.
 Hidden is what has a name that says so. A secret in a path (`/reset/8c1f...`, the URL of
 a webhook) has none and stays.
 
-`shown(page)` reads a Page through this as its parts are asked for; what holds no secret
-costs a look for `=` and `@`.
+What holds no secret costs a look for `=` and `@`, and is given back as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from .models import Certificate, Facts, Headers, Image, Link, State, Timings
+from .models import Certificate, Headers, Image, Link, State, Timings
 from .urls import MAYBE_SESSION_NAMES, SESSION_NAMES
 
-if TYPE_CHECKING:
-    from .page import Page
-
-__all__ = ["REDACTED", "redacted", "redacted_parts", "shown"]
+__all__ = [
+    "REDACTED",
+    "redacted",
+    "redacted_headers",
+    "redacted_links",
+    "redacted_parts",
+]
 
 REDACTED = "REDACTED"
 
@@ -73,13 +75,11 @@ MAYBE_SECRET_NAMES = MAYBE_SESSION_NAMES | {
 RANDOM_MIN_CHARS = 16
 
 # Fields whose whole value is a credential, and endings of names that say so.
-SECRET_FIELD = re.compile(
+CREDENTIAL_FIELD = (
     r"(?:proxy-)?authorization|cookie2?|(?:.*[-_])?(?:token|secret|password|api-?key"
-    r"|session(?:-?id)?)",
-    re.IGNORECASE,
+    r"|session(?:-?id)?)"
 )
-COOKIE_FIELD = re.compile("set-cookie2?", re.IGNORECASE)
-_COOKIE_VALUE = re.compile(r"(?<==)[^;]*")
+_COOKIE_VALUE = r"^([^=;]*=|)[^;]*"  # without a name all is value
 
 
 def _spelled(names: Iterable[str]) -> str:
@@ -98,38 +98,42 @@ _NAME = re.compile(r"[?&;#\[]([^?&;#\[\]=/]+)\]?=")
 _START = r"[?&;#\[]|%(?:25)*(?:3f|26|3b|23|5b)"
 _EQUALS = r"(?:\]|%(?:25)*5d)?(?:=|%(?:25)*3d)"  # user[password]=
 _VALUE = r"(?:(?!%(?:25)*(?:26|23))[^&#\s\"'<>])"  # one character of it
-_PARAMETER = re.compile(
+_PARAMETER = (
     rf"((?:{_START})(?:(?:{_spelled(SECRET_NAMES)}){_EQUALS}"
     rf"|(?:{_spelled(MAYBE_SECRET_NAMES)}){_EQUALS}"
     rf"(?={_VALUE}*\d)(?={_VALUE}*[a-z])(?={_VALUE}{{{RANDOM_MIN_CHARS}}})))"
-    rf"(?!{REDACTED}(?:\W|\Z)){_VALUE}+",
-    re.IGNORECASE,
+    rf"(?!{REDACTED}(?:\W|\Z)){_VALUE}+"
 )
 # In a path a parameter ends with its segment (`;jsessionid=8C1F/a`).
-_IN_PATH = re.compile(
-    rf"(;(?:{_spelled(SESSION_NAMES)})=)[^;/?#&\s\"'<>]+", re.IGNORECASE
-)
+_IN_PATH = rf"(;(?:{_spelled(SESSION_NAMES)})=)[^;/?#&\s\"'<>]+"
 # The user part, and what was meant for one but is none: a password with a `/` or a `#`
 # in it makes the URL a bad one, which a sentence then repeats.
-_USER = re.compile(
-    r"(?P<start>[a-z][a-z0-9+.\-]*:[/\\]+)(?:[^\s/\\?#]*"
-    r"|[^\s/\\?#@\[\]:]*:(?!\d*(?:[/\\?#\s'\"]|\Z))\S*)@",
-    re.IGNORECASE,
+_USER = (
+    r"([a-z][a-z0-9+.\-]*:[/\\]+)(?:[^\s/\\?#]*"
+    r"|[^\s/\\?#@\[\]:]*:(?!\d*(?:[/\\?#\s'\"]|\Z))\S*)(?=@)"
 )
+
+
+def _hide(pattern: str, text: str) -> str:
+    """Return text with what follows the pattern's first group hidden.
+
+    `re` compiles a pattern when it is first needed and keeps it: that takes longer
+    than starting the command may.
+    """
+    return re.sub(pattern, rf"\g<1>{REDACTED}", text, flags=re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
     """Return a URL, or a text that may hold some, with its secrets hidden."""
     if "@" in text:
-        text = _USER.sub(rf"\g<start>{REDACTED}@", text)
+        text = _hide(_USER, text)
     if "=" in text or "%3" in text:
         plain = text
         while "%" in plain and plain != (plain := unquote(plain)):
             pass
         names = _NAME.findall(plain.lower().replace("_", "-"))
         if not ALL_NAMES.isdisjoint(names):
-            text = _IN_PATH.sub(rf"\1{REDACTED}", text)
-            text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+            text = _hide(_PARAMETER, _hide(_IN_PATH, text))
     return text
 
 
@@ -141,9 +145,9 @@ def redacted_headers(headers: Headers) -> Headers:
 
 @lru_cache(maxsize=1024)  # the fields of one site are alike, but for a few
 def _redacted_field(name: str, text: str) -> str:
-    if COOKIE_FIELD.fullmatch(name):
-        return _COOKIE_VALUE.sub(REDACTED, text, count=1)
-    if SECRET_FIELD.fullmatch(name):
+    if name.lower() in ("set-cookie", "set-cookie2"):
+        return _hide(_COOKIE_VALUE, text)
+    if re.fullmatch(CREDENTIAL_FIELD, name, re.IGNORECASE):
         return REDACTED
     return redacted(text)
 
@@ -176,57 +180,6 @@ _WITHOUT_TEXT = frozenset({bool, int, float, bytes, datetime, State})
 _WITHOUT_TEXT |= {Timings, Certificate}  # no text of theirs is a URL
 
 
-def shown(page: Page) -> Page:
-    """Return a page as it may be shown: read from this one as it is asked for."""
-    return cast("Page", _ShownPage(page))
-
-
-class _ShownPage:
-    """Has every attribute of a Page, with the secrets hidden in what has texts."""
-
-    __slots__ = ("_page",)
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-
-    def __getattr__(self, name: str) -> object:
-        value = getattr(self._page, name)
-        kind = type(value)
-        if kind is str:
-            return redacted(value)
-        if value is None or kind in _WITHOUT_TEXT:
-            return value
-        if name == "facts":
-            return _ShownFacts(value)
-        if name == "headers":
-            return redacted_headers(value)
-        return redacted_links(value) if name == "links" else redacted_parts(value)
-
-    def __repr__(self) -> str:
-        return redacted(repr(self._page))
-
-
-class _ShownFacts:
-    """Has every attribute of Facts, with the secrets hidden in what has texts."""
-
-    __slots__ = ("_facts",)
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-
-    def __getattr__(self, name: str) -> object:
-        value = getattr(self._facts, name)
-        if type(value) is str:
-            return redacted(value)
-        if name in ("links", "images"):
-            return redacted_links(value)
-        return redacted_parts(value)
-
-    def plain_links(self) -> Sequence[Link]:
-        """Return the links, named: what is shown is not in such a hurry."""
-        return redacted_links(self._facts.links)
-
-
 _Linked = TypeVar("_Linked", Link, Image)
 _url_of, _text_of = itemgetter(0), itemgetter(1)  # of Link, and of Image
 CLEAN_KEPT = 10_000
@@ -235,17 +188,24 @@ _clean: set[str] = set()  # URLs without a secret: pages of one site repeat thei
 
 def redacted_links(links: tuple[_Linked, ...]) -> tuple[_Linked, ...]:
     """Return links, or images, with their secrets hidden; mostly the same tuple."""
-    suspects = [
-        url
-        for url in map(_url_of, links)
-        if ("=" in url or "@" in url) and url not in _clean
-    ]
-    found = [url for url in suspects if redacted(url) != url]
+    if _urls_are_clean(list(map(_url_of, links))):
+        texts = "\n".join(filter(None, map(_text_of, links)))
+        if redacted(texts) == texts:
+            return links
+    return tuple([redacted_parts(link) for link in links])
+
+
+def _urls_are_clean(urls: list[str]) -> bool:
+    """Whether no URL holds a secret; those that might are looked at once."""
+    joined = "\n".join(urls)
+    suspects = [url for url in urls if "=" in url] if "=" in joined else []
+    if "@" in joined or "%3" in joined:
+        suspects = urls
+    if _clean.issuperset(suspects):
+        return True
     if len(_clean) >= CLEAN_KEPT:
         _clean.clear()
-    if suspects:
-        _clean.update(set(suspects).difference(found))
-    texts = "\n".join(filter(None, map(_text_of, links)))
-    if not found and redacted(texts) == texts:
-        return links
-    return tuple([redacted_parts(link) for link in links])
+    found = [url for url in suspects if url not in _clean and redacted(url) != url]
+    if not found:
+        _clean.update(suspects)
+    return not found

@@ -17,6 +17,7 @@ from functools import lru_cache
 from .errors import ConfigError, ExtractError
 from .models import Request, Settings
 from .page import Page
+from .redact import redacted
 
 __all__ = ["Extract", "fetch", "job_bytes"]
 
@@ -75,12 +76,15 @@ def _extracted(extract: Extract, page: Page) -> object:
     try:
         found = extract(page)
     except Exception as error:
-        raise ExtractError(f"extract={name} raised on {page.url}: {error!r}") from error
+        raise ExtractError(
+            f"extract={name} raised on {redacted(page.url)}: {error!r}"
+        ) from error
     strange = _strange_part(found)
     if strange is not None:
         raise ExtractError(
-            f"extract={name} returned {type(strange).__qualname__} for {page.url}; it"
-            " returns None, bool, numbers, str, bytes, datetime, list, tuple or dict"
+            f"extract={name} returned {type(strange).__qualname__} for"
+            f" {redacted(page.url)}; it returns None, bool, numbers, str, bytes,"
+            " datetime, list, tuple or dict"
         )
     return found
 

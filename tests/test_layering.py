@@ -23,9 +23,9 @@ PACKAGE = Path(fetcher.__file__).parent
 ROWS = (
     {"errors", "models", "pool"},
     {"guard", "urls", "warm"},
-    {"facts", "graph", "robots", "sitemaps", "traps"},
+    {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
-    {"redact", "site_report"},
+    {"shown", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
     {"hints", "interrupts", "options", "source", "task"},
@@ -39,7 +39,16 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
-    *("backlog", "checks", "frontier", "redact", "report", "rules", "site_report"),
+    *(
+        "backlog",
+        "checks",
+        "frontier",
+        "redact",
+        "report",
+        "rules",
+        "shown",
+        "site_report",
+    ),
     *("hints", "options"),
 }
 IMPURE = set(ROW_OF) - PURE

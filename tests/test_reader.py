@@ -342,6 +342,7 @@ def test_a_mistake_repeats_its_argument_without_its_controls(arguments, capsys):
     assert dangers_of(captured.out + captured.err) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -361,6 +362,7 @@ def test_a_mistake_repeats_no_secret(arguments, code, capfd):
     assert captured.err
 
 
+@pytest.mark.slow
 def test_a_header_file_is_sent_and_not_shown(tmp_path):
     """`-H @FILE` keeps a token out of the list of processes."""
     path = tmp_path / "headers"

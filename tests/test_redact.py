@@ -16,8 +16,9 @@ from fetcher.graph import Place
 from fetcher.models import Failure, Headers, Hop, Kind, State, Timings
 from fetcher.output import Outputs
 from fetcher.page import Page
-from fetcher.redact import MAYBE_SECRET_NAMES, SECRET_NAMES, redacted, shown
+from fetcher.redact import MAYBE_SECRET_NAMES, SECRET_NAMES, redacted
 from fetcher.report import Report
+from fetcher.shown import ShownPage
 from fetcher.site_report import BadTarget, SiteReport
 from fetcher.testing import make_page
 from tests.servers import by_path, message, redirect, serve
@@ -152,6 +153,7 @@ FIELDS = [
     ("Content-Type", "text/html"),
     ("Set-Cookie", f"sid={KEY}; Path=/; HttpOnly"),
     ("Set-Cookie", f"theme={KEY}"),
+    ("Set-Cookie", f"{KEY}; Path=/"),
     ("Location", SECRET_URL),
     ("Authorization", f"Bearer {KEY}"),
     ("X-Auth-Token", KEY),
@@ -218,7 +220,7 @@ def test_a_row_keeps_everything_but_the_secret():
     assert safe.keys() == whole.keys()
     assert safe["url"] == "https://REDACTED@a.example/b?token=REDACTED&page=2"
     assert safe["headers"]["set-cookie"] == (
-        "sid=REDACTED; Path=/; HttpOnly\ntheme=REDACTED"
+        "sid=REDACTED; Path=/; HttpOnly\ntheme=REDACTED\nREDACTED; Path=/"
     )
     assert safe["headers"]["server"] == "plain"
     links = [
@@ -254,10 +256,31 @@ def test_a_page_without_secrets_is_shown_as_it_is():
 
     links = "".join(f"<a href='/{n}?v={n}'>{n}</a>" for n in range(200))
     page = make_page(url="https://a.example/?x=1", html=f"<h1>t</h1>{links}")
-    assert to_row(shown(page)) == to_row(page)
-    assert shown(page).facts.links is page.facts.links
-    assert shown(page).headers is page.headers
-    assert repr(shown(page)) == repr(page)
+    assert to_row(ShownPage(page)) == to_row(page)
+    assert ShownPage(page).facts.links is page.facts.links
+    assert ShownPage(page).facts.link_count == 200
+    assert ShownPage(page).headers is page.headers
+    assert repr(ShownPage(page)) == repr(page)
+
+
+def test_no_attribute_of_a_page_that_is_written_shows_a_secret():
+    """Whatever is added to a Page, or to Facts: hidden, or named here."""
+    page = ShownPage(secret_pages()[0])
+    not_written = {"content", "text", "soup", "_page"}
+    names = {name for name in dir(page) if not name.startswith("__")} - not_written
+    assert [name for name in sorted(names) if KEY in repr(getattr(page, name))] == []
+    known = {name for name in dir(page.facts) if not name.startswith("_")}
+    assert {"links", "structured_data", "canonical"} <= known
+    assert [each for each in known if KEY in repr(getattr(page.facts, each))] == []
+
+
+def test_facts_are_not_read_for_being_hidden():
+    """A format that looks at no fact costs no parsing."""
+    page = make_page(html=b"<title>t</title>")
+    ShownPage(page)
+    assert page.facts_read is None
+    assert ShownPage(page).facts.title == "t"
+    assert page.facts_read == ("title",)
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ import pickle
 import pytest
 import requests
 
-from fetcher import ConfigError, Settings, crawl, get_url
-from fetcher.models import Purpose, Request
-from fetcher.testing import FakePool
+from fetcher import ConfigError, ExtractError, Settings, crawl, get_url
+from fetcher.models import Kind, Purpose, Request
+from fetcher.testing import FakePool, make_page
 from tests.servers import answer, by_path, message, redirect, serve
 
 HTML = "Content-Type: text/html"
@@ -179,6 +179,21 @@ def chain_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+def test_a_page_and_an_error_do_not_show_the_secrets_of_a_url():
+    """What a log or a traceback shows of a Page, and of what `extract` raised."""
+    url = f"https://me:{KEY}@a.example/?token={KEY}"
+    assert KEY not in repr(make_page(url=url))
+    with serve(answer()) as server, pytest.raises(ExtractError) as caught:
+        crawl(
+            f"{server.url}?token={KEY}",
+            extract=lambda page: 1 / 0,
+            pool=FakePool(),
+            **ONE,
+        )
+    assert "token=REDACTED" in chain_of(caught.value)
+    assert KEY not in chain_of(caught.value)
+
+
 def test_a_header_that_is_none_is_told_without_its_value():
     with pytest.raises(ConfigError, match="X-Key") as caught:
         get_url("http://127.0.0.1/", Settings(headers=(("X-Key", f"{KEY}\r\n"),)))
@@ -191,6 +206,23 @@ def test_a_cookie_file_that_is_none_is_told_without_its_lines(tmp_path):
     with pytest.raises(ConfigError, match="cookie_file: line 2") as caught:
         get_url("http://127.0.0.1/", Settings(cookie_file=str(path)))
     assert KEY not in chain_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"foo://me:{KEY}@h/",
+        f"http://me:{KEY} x@h/",
+        f"http://me:{KEY}@[::1/",
+        f"me:{KEY}/x@h",
+        f"http://me:{KEY}@nowhere.invalid:1/",
+    ],
+)
+def test_a_proxy_that_is_none_is_told_without_its_password(proxy):
+    """libcurl repeats the whole of it; the failure does not."""
+    page = get_url("http://a.example/", Settings(proxy=proxy, timeout_s=5.0))
+    assert page.failure.kind is Kind.PROXY
+    assert KEY not in page.reason
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
