@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from http.cookiejar import DefaultCookiePolicy
 
 import pytest
 import requests
@@ -238,12 +239,14 @@ def test_a_proxy_that_fails_is_told_without_its_password(scheme):
 # Cookies: RFC 6265 and the public suffix list.
 
 
-def cookies_of(first: str, then: str, *set_cookie: str) -> list[str | None]:
+def cookies_of(
+    first: str, then: str, *set_cookie: str, session=None
+) -> list[str | None]:
     """Return what two hosts are sent: the first, and another after it had set these."""
     fields = [f"Set-Cookie: {each}" for each in set_cookie]
     with serve(answer(b"x", "200 OK", *fields)) as server:
         where = tuple(f"{host}:{server.port}:127.0.0.1" for host in (first, then))
-        settings = Settings(resolve=where, timeout_s=5.0)
+        settings = Settings(resolve=where, timeout_s=5.0, session=session)
         get_url(f"http://{first}:{server.port}/", settings)
         get_url(f"http://{then}:{server.port}/", settings)
         return server.fields("cookie")
@@ -276,6 +279,41 @@ def cookies_of(first: str, then: str, *set_cookie: str) -> list[str | None]:
 def test_a_cookie_goes_where_browsers_send_it(first, then, cookie, sent):
     """No cookie for a public suffix, none for another site, and none below its host."""
     assert cookies_of(first, then, cookie) == [None, sent]
+
+
+@pytest.mark.parametrize("domain", ["co.uk", ".co.uk", "CO.UK"])
+def test_a_session_of_ones_own_takes_no_cookie_of_a_public_suffix(domain):
+    """Its jar is given the rules, unless its owner gave it others."""
+    session = requests.Session
+    cookie = f"c=1; Domain={domain}"
+    assert cookies_of("a.co.uk", "b.co.uk", cookie, session=session) == [None, None]
+    cookie = "c=1; Domain=a.co.uk"
+    assert cookies_of("a.co.uk", "b.a.co.uk", cookie, session=session)[1] == "c=1"
+
+
+def session_with_rules():
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(strict_ns_domain=1))
+    session.cookies.set("mine", "1")
+    return session
+
+
+def session_with_cookie():
+    session = requests.Session()
+    session.cookies.set("mine", "1")
+    return session
+
+
+def test_a_session_keeps_the_rules_and_cookies_that_its_owner_gave_it():
+    """Cookies without a domain are for every URL that was given."""
+    assert cookies_of("a.example", "b.example", session=session_with_cookie) == [
+        "mine=1",
+        "mine=1",
+    ]
+    found = cookies_of(
+        "a.co.uk", "b.co.uk", "c=1; Domain=co.uk", session=session_with_rules
+    )
+    assert "c=1" in found[1], "its own policy says so"
 
 
 def test_a_cookie_of_an_address_is_for_that_address():

@@ -19,7 +19,7 @@ from requests.cookies import RequestsCookieJar
 from .. import urls
 from ..errors import ConfigError
 
-__all__ = ["SiteJar", "new_jar", "read_cookies"]
+__all__ = ["SiteJar", "keep_to_rules", "new_jar", "read_cookies"]
 
 
 class SiteRules(DefaultCookiePolicy):
@@ -46,8 +46,9 @@ class SiteRules(DefaultCookiePolicy):
         host = _host_of(request)
         if cookie.domain_specified:
             return _covers(cookie.domain, host)
-        # http.cookiejar's name for a host without a dot, when it sets the domain.
-        return cookie.domain in (host, f"{host}.local")
+        # The last two: http.cookiejar's name for a host without a dot, when it sets the
+        # domain; and what somebody put into a session of their own for any host.
+        return cookie.domain in (host, f"{host}.local", "")
 
 
 class SiteJar(RequestsCookieJar):
@@ -80,6 +81,19 @@ class SiteJar(RequestsCookieJar):
 def new_jar() -> SiteJar:
     """Return an empty jar that keeps to the rules above."""
     return SiteJar(policy=SiteRules())
+
+
+def keep_to_rules(jar: CookieJar) -> None:
+    """Let the jar of a user's session take cookies by the rules above.
+
+    Not if it has others of its own. Its cookies without a domain stay cookies for every
+    host. Which cookies are sent is requests' doing, which copies the jar and not its
+    policy: those without a Domain go below their host too.
+    """
+    theirs = vars(jar).get("_policy")
+    usual = DefaultCookiePolicy()
+    if type(theirs) is DefaultCookiePolicy and vars(theirs) == vars(usual):
+        jar.set_policy(SiteRules())
 
 
 def _covers(domain: str, host: str) -> bool:

@@ -26,7 +26,7 @@ from .. import __version__
 from ..errors import ConfigError
 from ..models import Settings
 from .adapter import BareAdapter, CurlAdapter, ReadyHeaders, take_cookies
-from .cookies import new_jar, read_cookies
+from .cookies import keep_to_rules, new_jar, read_cookies
 from .exchange import Exchange, Transfer
 
 __all__ = ["USER_AGENT", "Client", "client_for"]
@@ -265,6 +265,7 @@ def _users_session(settings: Settings) -> requests.Session:
     # `send` follows a redirect with it, even where told not to (`Response.next`), and
     # raises for a Location that makes no sense.
     session.get_redirect_target = _no_redirect  # type: ignore[assignment,method-assign]
+    keep_to_rules(session.cookies)
     if session.headers.get("User-Agent") == requests.utils.default_user_agent():
         session.headers["User-Agent"] = USER_AGENT
     return session
