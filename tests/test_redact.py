@@ -98,6 +98,7 @@ def test_what_is_no_secret_stays_as_it_is(text):
     assert redacted(text) == text
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.sampled_from(sorted(SECRET_NAMES)),
@@ -114,6 +115,7 @@ def test_the_value_of_a_secret_parameter_is_never_in_the_text(name, value, times
     assert redacted(redacted(url)) == redacted(url)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_can_be_redacted(text):
@@ -129,6 +131,7 @@ def test_an_ambiguous_name_is_hidden_with_a_long_random_value_only(name):
     assert RANDOM not in redacted(f"https://a.example/?{name}={RANDOM}")
 
 
+@pytest.mark.slow
 def test_a_hostile_text_costs_no_time():
     """Text made to make patterns backtrack is read in linear time."""
     import time
