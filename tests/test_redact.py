@@ -21,7 +21,8 @@ from fetcher.report import Report
 from fetcher.shown import ShownPage
 from fetcher.site_report import BadTarget, SiteReport
 from fetcher.testing import make_page
-from tests.servers import by_path, message, redirect, serve
+from tests.servers import answer, by_path, message, redirect, serve
+from tests.test_cli import QUICK, fetcher
 
 KEY = "hunter2"
 RANDOM = "AIzaSyA1b2C3d4E5f6G7h8"
@@ -302,3 +303,16 @@ def test_the_callback_gets_what_the_files_do_not(tmp_path):
     assert KEY not in safe
     assert "token=REDACTED" in safe
     assert KEY in path.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--redact", "--no-redact"])
+def test_the_command_hides_secrets_unless_it_is_told_not_to(flag):
+    """Rows on standard output, and the lines of --verbose."""
+    with serve(answer()) as server:
+        url = f"{server.url}?token={KEY}"
+        done = fetcher(url, "-v", "-f", "jsonl", flag, *QUICK)
+    assert done.returncode == 0
+    for text in (done.stdout, done.stderr):
+        assert (KEY in text) == (flag == "--no-redact")
+        assert ("token=REDACTED" in text) == (flag == "--redact")
