@@ -71,18 +71,40 @@ class Value(ParamType):
             self.fail(str(error), param, ctx)
 
 
-def header_line(text: str) -> tuple[str, str]:
-    """Return the name and value of `Name: value`."""
+def header_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the names and values of `Name: value`, or of each line of `@FILE`.
+
+    A file keeps them out of the list of processes and the shell's history.
+    """
+    if not text.startswith("@"):
+        return (header_line(text, "a header"),)
+    from .output import read_list
+
+    path = text.removeprefix("@")
+    with read_list(path) as lines:
+        return tuple(
+            header_line(line.text, f"line {line.number} of {path!r}")
+            for line in lines
+            if line.text.strip() and not line.text.startswith("#")
+        )
+
+
+def header_line(text: str, what: str) -> tuple[str, str]:
+    """Return the name and value of `Name: value`.
+
+    What is neither is not repeated: it may be a credential without its name.
+    """
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise ConfigError(f"a header reads 'Name: value', got {text!r}")
+        wrong = "no name before its colon" if colon else "no colon"
+        raise ConfigError(f"{what} reads 'Name: value', and this one has {wrong}")
     return name.strip(), value.strip()
 
 
 DURATION = Value("duration", config.duration_s)
 SIZE = Value("size", config.size_bytes)
 STATUSES = Value("statuses", config.status_ranges)
-HEADER = Value("header", header_line)
+HEADER = Value("header", header_fields)
 READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 
 
@@ -383,8 +405,9 @@ REQUEST_OPTIONS = (
         "--header",
         type=HEADER,
         multiple=True,
-        metavar="'NAME: VALUE'",
-        help="Send this header field too; repeatable.",
+        metavar="'NAME: VALUE'|@FILE",
+        help="Send this header field, or those in a file, to the origins given;"
+        " repeatable.",
     ),
     option(
         "Requests",
@@ -406,7 +429,7 @@ REQUEST_OPTIONS = (
         metavar="NAME[:PASSWORD]",
         envvar="FETCHER_USER",
         show_envvar=True,
-        help="Log in; asks for a password that is not given.",
+        help="Log in at the origins given; asks for a password that is not given.",
     ),
     option("Requests", "--netrc", is_flag=True, help="Look logins up in ~/.netrc."),
     option(
@@ -436,7 +459,13 @@ REQUEST_OPTIONS = (
         metavar="FILE",
         help="Show this client certificate (PEM, with its key).",
     ),
-    option("Requests", "-k", "--insecure", is_flag=True, help="Take any certificate."),
+    option(
+        "Requests",
+        "-k",
+        "--insecure",
+        is_flag=True,
+        help="Take any certificate; the report says so.",
+    ),
     option(
         "Requests",
         "--resolve",
@@ -499,6 +528,14 @@ REQUEST_OPTIONS = (
         show_default=True,
         type=click.Choice(("text", "json", "jsonl", "csv", "sitemap")),
         help="What standard output gets.",
+    ),
+    option(
+        "Result",
+        "--redact/--no-redact",
+        default=True,
+        show_default=True,
+        help="Hide passwords and known token parameters of URLs in all that is"
+        " written.",
     ),
     option(
         "Result",
@@ -736,7 +773,8 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def sent_headers(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return the header fields that `--header` and `--from` ask for."""
-    headers: tuple[tuple[str, str], ...] = options["header"]
+    given: tuple[tuple[tuple[str, str], ...], ...] = options["header"]
+    headers = tuple(field for fields in given for field in fields)
     if options["from_"] is not None:
         headers += (("From", options["from_"]),)
     return headers
@@ -748,8 +786,21 @@ def login(user: str | None) -> tuple[str, str] | None:
         return None
     name, colon, password = user.partition(":")
     if not colon:
-        password = click.prompt(f"Password of {name}", hide_input=True, err=True)
+        if not has_terminal():
+            raise ConfigError(
+                f"--user {name!r} has no password, and there is no terminal to ask on:"
+                " write NAME:PASSWORD into FETCHER_USER, or use --netrc"
+            )
+        password = click.prompt(f"Password of {said(name)}", hide_input=True, err=True)
     return name, password
+
+
+def has_terminal() -> bool:
+    """Whether somebody can be asked. Standard input may be a list all the same."""
+    with suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        return True
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def total_of(
@@ -784,6 +835,7 @@ class Teller:
         drawn = sys.stderr.isatty() and not quiet and not mixed and not dumb
         self.on_progress = self._draw if drawn else None
         self._color = options["color"]
+        self._redact: bool = options["redact"]
 
     def __enter__(self) -> Teller:
         return self
@@ -812,16 +864,19 @@ class Teller:
 
     def _tell_page(self, page: Page) -> None:
         from .export.escape import printable
+        from .redact import redacted
 
         took = page.timings.total_s
         text = f"{page.state:10} {page.status or '-':>3}  {took or 0:7.3f}s  {page.url}"
         if page.reason:
             text += f"  ({page.reason})"
-        self._print(printable(text))
+        self._print(printable(redacted(text) if self._redact else text))
 
     def _print(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            from rich.text import Text
+
+            self._live.console.print(Text(text))  # no markup, and no :emoji: either
         else:
             click.echo(text, err=True)
 
@@ -870,7 +925,7 @@ def open_outputs(options: Mapping[str, Any]) -> Iterator[Outputs]:
     from .output import Outputs
 
     formats = [(path, export.for_path(path)) for path in options["output"]]
-    with Outputs() as outputs:
+    with Outputs(redact=options["redact"]) as outputs:
         for path, form in formats:
             outputs.open(path, form.open)
         if options["stdout_format"] != "text":
@@ -896,10 +951,26 @@ def error_console(choice: str) -> Console:
 
 
 def note(text: str) -> None:
-    """Tell something on standard error, in one line."""
-    from .export.escape import printable
+    """Tell something on standard error, in one line and without secrets."""
+    click.echo(f"fetcher: {said(text)}", err=True)
 
-    click.echo(f"fetcher: {printable(text)}", err=True)
+
+def said(text: str) -> str:
+    """Return a sentence as it may be shown, whatever it repeats."""
+    from .export.escape import printable
+    from .redact import redacted
+
+    return printable(redacted(text))
+
+
+def tell_usage(error: click.ClickException) -> None:
+    """Tell a mistake as click does; what it repeats of the arguments is shown safely.
+
+    A shell's `*` brings in names of files, which are a stranger's text.
+    """
+    sentence = said(error.format_message())
+    error.format_message = lambda: sentence  # type: ignore[method-assign]
+    error.show()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -915,7 +986,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return USAGE
     except click.ClickException as error:
-        error.show()
+        tell_usage(error)
         return USAGE
     except (ConfigError, InputError) as error:
         note(str(error))

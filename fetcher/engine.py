@@ -125,6 +125,7 @@ def crawl(
     extract: Extract | None = None,
     analyse_in: str = "parent",
     output: str | Path | Iterable[str | Path] | Outputs = (),
+    redact: bool = True,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -154,6 +155,9 @@ def crawl(
             ahead what is looked at; "workers": no page is. One that brings the parser
             down then costs a worker and not the run. `public_only` implies it.
         output: files to write; the ending names the format.
+        redact: hide user parts of URLs and the values of known token parameters in
+            these files (an Outputs has been told); `callback` and the Report get all
+            as it is.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -202,8 +206,12 @@ def crawl(
         plain_job=job_bytes(how, None, parses_all=True),
         parses_here=parses_here,
         extracts=extract is not None,
+        secrets_for=set() if how.has_secrets else None,
+        insecure=how.insecure,
         callback=callback,
-        outputs=output if isinstance(output, Outputs) else _outputs(output),
+        outputs=output
+        if isinstance(output, Outputs)
+        else _outputs(output, redact=redact),
         concurrency=concurrency,
         max_pages=max_pages,
         max_time_s=max_time_s,
@@ -227,6 +235,8 @@ class _Run:
         plain_job: bytes,
         parses_here: bool,
         extracts: bool,
+        secrets_for: set[str] | None,
+        insecure: bool,
         callback: Callback | None,
         outputs: Outputs,
         concurrency: int,
@@ -244,6 +254,7 @@ class _Run:
         self._plain_job = plain_job
         self._extracts = extracts
         self._crashes: dict[int, WorkerLost] = {}  # of what is fetched once more
+        self._secrets_for = secrets_for  # origins that were listed; None: all are
         self._callback = callback
         self._outputs = outputs
         self._concurrency = concurrency
@@ -251,7 +262,7 @@ class _Run:
         self._task_deadline_s = task_deadline_s
         self._stop = stop
         self._on_progress = on_progress
-        self._report = Report(started_at=datetime.now(UTC))
+        self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
         self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
@@ -395,9 +406,13 @@ class _Run:
                 return entry
             self._entries.popleft()
         if not self._source.may_block:
-            return self._source.take()
-        with self._interrupts.allowed():
-            return self._source.take()
+            entry = self._source.take()
+        else:
+            with self._interrupts.allowed():
+                entry = self._source.take()
+        if self._secrets_for is not None and isinstance(entry, Request):
+            self._secrets_for.add(entry.origin)  # listed by the person, not by a page
+        return entry
 
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
@@ -415,9 +430,10 @@ class _Run:
         if request.purpose is not Purpose.PAGE:
             max_bytes = self._site.max_bytes(request)
         reach = None if request.reach is None else request.reach.value
+        with_secrets = self._secrets_for is None or request.origin in self._secrets_for
         args = (
             *(request.url, request.attempt, job, time.monotonic(), facts),
-            *(request.method, max_bytes, reach),
+            *(request.method, max_bytes, reach, with_secrets),
         )
         arrived = partial(self._arrived, request)
         self._submit(args, lane, arrived, partial(self._lost, request))
@@ -759,11 +775,11 @@ def _default_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def _outputs(output: str | Path | Iterable[str | Path]) -> Outputs:
+def _outputs(output: str | Path | Iterable[str | Path], *, redact: bool) -> Outputs:
     """Open the files to write, each in the format that its ending names."""
     paths = [output] if isinstance(output, str | Path) else list(output)
     formats = [export.for_path(path) for path in paths]
-    outputs = Outputs()
+    outputs = Outputs(redact=redact)
     try:
         for path, form in zip(paths, formats, strict=True):
             outputs.open(path, form.open)

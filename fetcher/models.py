@@ -9,7 +9,7 @@ lazy views that need a parser.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
@@ -280,17 +280,18 @@ class Facts:
         return tuple(text for level, text in self.headings if level == 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """How to ask: what is the same for every request of a run.
 
     timeout_s:      seconds for one attempt, its redirects and name look-ups included
     max_redirects:  redirects that are followed
     max_bytes:      decoded bytes of a body that are read
-    headers:        n (name, value) pairs sent besides our own; not across origins
-    auth:           (user, password) for the origin of each URL asked for
-    netrc:          look credentials up in ~/.netrc
-    cookie_file:    cookies in Netscape form, sent where they belong
+    headers:        n (name, value) pairs sent besides our own to the origins that were
+                    given; to no other, but for From
+    auth:           (user, password) for the origins that were given
+    netrc:          look their credentials up in ~/.netrc
+    cookie_file:    cookies in Netscape form, sent where they belong (RFC 6265)
     proxy:          a proxy URL; None leaves it to the environment (`http_proxy`, ...)
     cacert, cert:   PEM files: roots to trust, client certificate with its key
     insecure:       take any certificate (it is still reported as not verified)
@@ -326,6 +327,27 @@ class Settings:
     deny_net: tuple[str, ...] = ()
     trust_proxy: bool = False
     public_nets: tuple[str, ...] = ()
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether something here is meant for the origins that were given alone."""
+        return bool(
+            self.headers or self.auth or self.netrc or self.cert or self.session
+        )
+
+    def __repr__(self) -> str:
+        """Return what differs from the defaults; of a secret only that it is there."""
+        shown = [
+            f"{each.name}={HIDDEN if each.name in SECRET_SETTINGS else repr(value)}"
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != each.default
+        ]
+        return f"Settings({', '.join(shown)})"
+
+
+# What no traceback and no log may show of Settings, and what they show instead.
+HIDDEN = "<hidden>"
+SECRET_SETTINGS = frozenset({"auth", "headers", "proxy"})
 
 
 class SettingsOptions(TypedDict, total=False):

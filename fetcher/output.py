@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from .errors import InputError, OutputError
+from .shown import ShownPage
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -220,9 +221,13 @@ class Outputs:
     a device is gone. One output that fails (a full disk) is dropped; the others get
     every page all the same, then OutputError is raised. A BrokenPipeError, whose
     reader wanted no more, is raised as it is.
+
+    Everything that is written passes here, and what it holds of secrets is hidden
+    here: see `fetcher.redact`. Not with `redact=False`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, redact: bool = True) -> None:
+        self._redact = redact
         self._outputs: list[_Output] = []
         self._paths: set[str] = set()
 
@@ -250,7 +255,8 @@ class Outputs:
 
     def add(self, page: Page) -> None:
         """Give a finished page to every exporter."""
-        self._each(lambda output: output.exporter.add(page))
+        written = ShownPage(page) if self._redact else page
+        self._each(lambda output: output.exporter.add(written))
 
     def flush(self) -> None:
         """Flush every exporter: what is there can be seen by whoever waits for it."""
@@ -258,9 +264,11 @@ class Outputs:
 
     def finish(self, report: Report) -> None:
         """Finish every exporter and let its file appear, also after an interruption."""
+        hides = self._redact and self._outputs
+        written = report.redacted() if hides else report
 
         def finish(output: _Output) -> None:
-            output.exporter.finish(report)
+            output.exporter.finish(written)
             output.place.keep()
 
         self._each(finish)

@@ -24,6 +24,7 @@ from .models import (
     State,
     Timings,
 )
+from .redact import redacted
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -260,7 +261,7 @@ class Page:
         return () if self.facts is None else self.facts.links
 
     def __repr__(self) -> str:
-        return f"<Page {self.url} {self.state}: {self.reason or self.status}>"
+        return redacted(f"<Page {self.url} {self.state}: {self.reason or self.status}>")
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # One flat tuple of plain values: a third of the bytes and time of pickling

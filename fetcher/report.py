@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .models import Kind, State, Timings
+from .redact import redacted_parts
 
 if TYPE_CHECKING:
     from .page import Page
@@ -241,10 +243,13 @@ class Report:
         started_at: when the run began, aware UTC; None until known.
         elapsed_s: how long it took; None until `finish`.
         interrupted: whether it was stopped before its end.
+        insecure: whether any certificate was taken.
         site: what came of links; None where none were followed or checked.
     """
 
-    def __init__(self, *, started_at: datetime | None = None) -> None:
+    def __init__(
+        self, *, started_at: datetime | None = None, insecure: bool = False
+    ) -> None:
         self.total = 0
         self.by_state: dict[State, int] = dict.fromkeys(State, 0)
         self.by_status: dict[int | None, int] = {}
@@ -261,6 +266,7 @@ class Report:
         self.started_at = started_at
         self.elapsed_s: float | None = None
         self.interrupted = False
+        self.insecure = insecure
         self.site: SiteReport | None = None
         self._spreads = [Spread() for _ in Timings._fields]
         self._timings: list[Timings] = []
@@ -413,6 +419,7 @@ class Report:
         else:
             self.unread += other.unread
         self.interrupted = self.interrupted or other.interrupted
+        self.insecure = self.insecure or other.insecure
         if self.site is None:
             self.site = other.site
         elif other.site is not None:
@@ -506,6 +513,13 @@ class Report:
         self._fold_times()
         return self._spreads
 
+    def redacted(self) -> Report:
+        """Return this report as it is written: with the secrets in its texts hidden."""
+        shown = copy(self)
+        for name, value in vars(self).items():
+            setattr(shown, name, redacted_parts(value))
+        return shown
+
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain values that JSON knows."""
         return {
@@ -527,6 +541,7 @@ class Report:
             "elapsed_s": self.elapsed_s,
             "pages_per_s": self.pages_per_s,
             "interrupted": self.interrupted,
+            "insecure": self.insecure,
             "timings": {name: _spread_to_dict(s) for name, s in self.times().items()},
             "slowest": [_slow_to_dict(slow) for slow in self.slowest],
             "largest": [large._asdict() for large in self.largest],

@@ -23,6 +23,7 @@ from .errors import ConfigError, ExtractError, FetcherError
 from .models import Reach, Request, Settings
 from .page import Page, _from_wire
 from .pool.errors import MaybeEncodingError, TaskExited
+from .redact import redacted
 
 __all__ = ["Extract", "fetch", "job_bytes", "read_answer"]
 
@@ -44,6 +45,7 @@ def fetch(
     method: str = "GET",
     max_bytes: int | None = None,
     reach: int | None = None,
+    with_secrets: bool = True,
 ) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
@@ -57,6 +59,7 @@ def fetch(
         max_bytes: instead of the settings' own, for this one.
         reach: how private its address may be, as a number of `Reach`; None: the
             person listed it.
+        with_secrets: whether this origin may see the settings' credentials.
 
     Returns:
         the Page; or an ExtractError, whose first argument is the Page's URL.
@@ -69,7 +72,9 @@ def fetch(
     limit = None if reach is None else Reach(reach)
     request = Request(url=url, attempt=attempt, method=method, reach=limit)
     try:
-        page = get_url(request, settings, max_bytes=max_bytes)
+        page = get_url(
+            request, settings, max_bytes=max_bytes, with_secrets=with_secrets
+        )
     except Exception as error:  # of a session of the caller's own
         raise _as_told(error) from error
     page.timings = page.timings._replace(queue_s=queue_s)
@@ -95,12 +100,15 @@ def _extracted(extract: Extract, page: Page) -> object:
     try:
         found = extract(page)
     except Exception as error:
-        raise ExtractError(f"extract={name} raised on {page.url}: {error!r}") from error
+        raise ExtractError(
+            f"extract={name} raised on {redacted(page.url)}: {error!r}"
+        ) from error
     strange = _strange_part(found)
     if strange is not None:
         raise ExtractError(
-            f"extract={name} returned {type(strange).__qualname__} for {page.url}; it"
-            " returns None, bool, numbers, str, bytes, datetime, list, tuple or dict"
+            f"extract={name} returned {type(strange).__qualname__} for"
+            f" {redacted(page.url)}; it returns None, bool, numbers, str, bytes,"
+            " datetime, list, tuple or dict"
         )
     return found
 

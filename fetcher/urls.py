@@ -32,6 +32,8 @@ __all__ = [
     "ScopeKind",
     "Url",
     "from_line",
+    "is_address",
+    "is_public_suffix",
     "join",
     "looks_like_host",
     "parse",
@@ -504,13 +506,32 @@ def registrable_domain(host: str) -> str:
         https://publicsuffix.org/list/; WHATWG URL, 3.2 (registrable domain).
     """
     name = host.removesuffix(".")
-    if host.startswith("[") or name.rpartition(".")[2].isdecimal():
+    if is_address(host):
         return host
     found = _public_suffixes().extract_str(name)
     if not found.suffix:
         return ".".join(name.split(".")[-2:]) + host[len(name) :]
     domain = found.top_domain_under_public_suffix or name
     return domain + host[len(name) :]
+
+
+def is_address(host: str) -> bool:
+    """Whether a host, as in `Url.host`, is an IP address and not a name."""
+    last = host.removesuffix(".").rpartition(".")[2]
+    return host.startswith("[") or last.isdecimal()
+
+
+@lru_cache(maxsize=4_096)
+def is_public_suffix(host: str) -> bool:
+    """Whether anybody may register a name below this one: `co.uk`, `github.io`.
+
+    By the list that comes with tldextract, its private part included. A name of one
+    label is one, as the list's last rule says.
+    """
+    name = host.removesuffix(".").lower()
+    if "." not in name:
+        return True
+    return not is_address(name) and _public_suffixes().extract_str(name).suffix == name
 
 
 @lru_cache(maxsize=1)

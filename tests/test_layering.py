@@ -23,9 +23,9 @@ PACKAGE = Path(fetcher.__file__).parent
 ROWS = (
     {"errors", "models", "pool"},
     {"guard", "link_table", "urls", "warm"},
-    {"facts", "graph", "robots", "sitemaps", "traps"},
+    {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
-    {"site_report"},
+    {"shown", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
     {"hints", "interrupts", "options", "source", "task"},
@@ -39,8 +39,8 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
-    *("backlog", "checks", "frontier", "report", "rules", "site_report"),
-    *("hints", "link_table", "options"),
+    *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
+    *("hints", "link_table", "options", "site_report"),
 }
 IMPURE = set(ROW_OF) - PURE
 

@@ -14,10 +14,13 @@ __all__ = ["defused", "json_safe", "printable"]
 
 # C0, DEL, C1; soft hyphen; marks and overrides of direction (UAX 9); line and
 # paragraph separator; invisible operators, byte-order mark, interlinear marks;
-# lone surrogates; tags, which spell text that nobody sees.
+# lone surrogates; marks of shorthand and of music; tags and the variation selectors
+# beyond the first 16, which spell text that nobody sees. The two joiners (U+200C,
+# U+200D) stay: Persian and pictures of families need them, and they move nothing.
 UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 # Of these, what json.dumps leaves as it is when it keeps non-ASCII text.
@@ -33,6 +36,9 @@ FORMULA_STARTS = (
 )
 
 
+SKIPPED = " \u00a0\u3000\"'\u200b\ufeff"
+
+
 def printable(text: str, encoding: str = "utf-8") -> str:
     r"""Return text that a terminal only shows, what it would obey written as an escape.
 
@@ -40,7 +46,7 @@ def printable(text: str, encoding: str = "utf-8") -> str:
         text: anything; `"\x1b[2J"` comes back as `r"\x1b[2J"`.
         encoding: of the terminal; what it does not know is escaped as well.
     """
-    if not text.isprintable():
+    if not text.isprintable() or not text.isascii():
         text = UNPRINTABLE.sub(_as_python_escape, text)
     if text.isascii() or encoding.lower() in ("utf-8", "utf8"):
         return text
@@ -64,8 +70,13 @@ def json_safe(line: str) -> bytes:
 
 
 def defused(cell: str) -> str:
-    """Return text that a spreadsheet takes as text: a formula gets a leading quote."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    """Return text that a spreadsheet takes as text: a formula gets a leading quote.
+
+    Also behind white space and quotes, which some programs take away when they read.
+    """
+    if cell.startswith(FORMULA_STARTS):
+        return f"'{cell}"
+    return f"'{cell}" if cell.lstrip(SKIPPED).startswith(FORMULA_STARTS) else cell
 
 
 def _as_python_escape(found: re.Match[str]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
 
+from ..redact import REDACTED
 from ..urls import BadUrl, parse, split_credentials
 from .row import iso
 
@@ -41,11 +42,13 @@ class Sitemap:
     """Writes an entry for each page that belongs into a sitemap.
 
     `left_out` is how many more belong there, but found no place in one file; they
-    are counted page by page, also if two of them answered with the same URL.
+    are counted page by page, also if two of them answered with the same URL. `secret`
+    is how many have a URL in which something is hidden, which nobody can then find.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self.left_out = 0
+        self.secret = 0
         self._stream = stream
         self._bytes = 0
         # Hashes, because 50,000 URLs weigh ten times as much.
@@ -65,6 +68,9 @@ class Sitemap:
         """Write the entry of a page, if it is to have one."""
         url = _address(page)
         if url is None or hash(url) in self._written:
+            return
+        if f"={REDACTED}" in url:
+            self.secret += 1
             return
         is_full = self._bytes > FILE_MAX_BYTES - 2 * ENTRY_MAX_BYTES
         if is_full or len(self._written) >= URLS_MAX or len(url) > URL_MAX_CHARS:
@@ -108,6 +114,10 @@ class Sitemap:
             notes.append(
                 f"{self.left_out:,} more pages are left out: a sitemap holds at most"
                 f" {URLS_MAX:,} URLs, each of less than 2,048 characters, and 50 MB"
+            )
+        if self.secret:
+            notes.append(
+                f"{self.secret:,} more pages are left out: their URLs hold a secret"
             )
         if len(self._origins) > 1:
             notes.append(

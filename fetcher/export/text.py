@@ -185,6 +185,9 @@ class Screen(Layout):
             self._print(Text(_interruption(report), style="bold yellow"))
         elif report.unread is None or report.unread:
             self._print(Text(_unread(report.unread), style="yellow"))
+        if report.insecure:
+            warning = "Certificates were not verified (--insecure)."
+            self._print(Text(warning, style="yellow"))
         remarks = list(_remarks(report))
         if remarks:
             self._print(Text(", ".join(remarks), style="dim"))

@@ -12,8 +12,9 @@ What is promised:
    sense: that is `page.failure`, a kind out of a closed set and a sentence.
 2. It ends within `timeout_s`: name look-ups, handshakes, redirects and all.
 3. A body never costs more memory than `max_bytes`, however it was packed.
-4. Credentials, header fields and cookies that were given for one origin go to no
-   other. Credentials in a redirect's Location are dropped.
+4. Credentials, client certificate and header fields that were given for one origin go
+   to no other, cookies where browsers send them. Credentials in a redirect's Location
+   are dropped.
 5. A request goes only where its `reach` and the settings allow it, and so does each
    redirect: libcurl is told before it connects, and before it asks on a kept
    connection. What is not allowed is `forbidden_address` (see `fetcher.guard`).
@@ -35,7 +36,7 @@ import requests
 import urllib3
 
 from .. import urls
-from ..models import Failure, Headers, Hop, Kind, Reach, Request, Settings
+from ..models import Failure, Headers, Hop, Kind, Request, Settings
 from ..page import Page
 from .adapter import CurlAdapter, CurlResponse
 from .curl import CUT_BODY_KEPT_BYTES, REDIRECTS
@@ -54,6 +55,7 @@ def get_url(
     settings: Settings = _DEFAULTS,
     *,
     max_bytes: int | None = None,
+    with_secrets: bool = True,
 ) -> Page:
     """Return what one URL came to, redirects followed.
 
@@ -65,6 +67,8 @@ def get_url(
             whether to ask with GET or HEAD, and how private its address may be.
         settings: how to ask.
         max_bytes: instead of the settings' own, for this one.
+        with_secrets: whether the URL's origin may see the settings' credentials and
+            header fields; False for a URL that somebody else named.
 
     Raises:
         ConfigError: if a file that the settings name cannot be read, or a header
@@ -75,7 +79,7 @@ def get_url(
     fetched_at = datetime.now(UTC)
     client = client_for(settings)
     exchange = Exchange(settings.timeout_s, max_bytes or settings.max_bytes)
-    walk = _Walk(client, exchange, request.method, request.reach)
+    walk = _Walk(client, exchange, request, with_secrets=with_secrets)
     outcome = walk.run(request.url)
     transfer = outcome.transfer
     headers = transfer.headers
@@ -153,12 +157,18 @@ class _Walk:
     """One URL and the redirects that it leads through."""
 
     def __init__(
-        self, client: Client, exchange: Exchange, method: str, reach: Reach | None
+        self,
+        client: Client,
+        exchange: Exchange,
+        request: Request,
+        *,
+        with_secrets: bool,
     ) -> None:
         self._client = client
         self._exchange = exchange
-        self._method = method
-        self._reach = reach  # how private the next address may be
+        self._method = request.method
+        self._reach = request.reach  # how private the next address may be
+        self._with_secrets = with_secrets
         self.hops: list[Hop] = []
 
     def run(self, text: str) -> _Outcome:
@@ -194,15 +204,15 @@ class _Walk:
         exchange = self._exchange
         exchange.last = None
         exchange.rule = self._client.guard.rule_for(self._reach)
-        is_trusted = url.origin == asked.origin
+        is_own = url.origin == asked.origin
         try:
             answer = self._client.ask(
                 url.to_ask,
                 url.origin,
                 exchange,
                 method=self._method,
-                credentials=asked.credentials,
-                is_trusted=is_trusted,
+                credentials=asked.credentials if is_own else None,
+                is_trusted=is_own and self._with_secrets,
             )
             if isinstance(answer, Transfer):
                 return answer

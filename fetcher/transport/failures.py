@@ -85,6 +85,10 @@ _GONE = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOT
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+"
 )
+# libcurl repeats a proxy that it cannot read, user and password included.
+_PROXY_REPEATED = re.compile(
+    r"(?:(?<=proxy scheme)|(?<=proxy syntax)) (?:for|in) '.*'", re.DOTALL
+)
 
 
 def clean(text: str) -> str:
@@ -114,6 +118,7 @@ def failure_of_curl(
         connected: whether there was a connection, to the proxy or to the site.
         proxied: whether a proxy was asked.
     """
+    message = _PROXY_REPEATED.sub("", message)
     kind = _KIND_OF_CODE.get(code, Kind.PROTOCOL)
     if code == pycurl.E_COULDNT_CONNECT:
         if os_errno == errno.ECONNREFUSED:

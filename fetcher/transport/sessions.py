@@ -14,18 +14,13 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from http.cookiejar import Cookie, CookieJar, LoadError, MozillaCookieJar
 from typing import Any
 from urllib.request import getproxies
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import _basic_auth_str
-from requests.cookies import (
-    RequestsCookieJar,
-    extract_cookies_to_jar,
-    get_cookie_header,
-)
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from requests.utils import check_header_validity, get_environ_proxies, get_netrc_auth
 
 from .. import __version__
@@ -33,6 +28,7 @@ from ..errors import ConfigError
 from ..guard import Guard
 from ..models import Failure, Kind, Settings
 from .adapter import BareAdapter, CurlAdapter, ReadyHeaders, take_cookies
+from .cookies import keep_to_rules, new_jar, read_cookies
 from .exchange import Exchange, Transfer
 from .failures import clean
 
@@ -84,22 +80,20 @@ class Client:
         self.settings = settings
         self.guard = Guard.of(settings)
         self._is_plain = settings.session is None
-        self.session = (
-            requests.Session() if self._is_plain else _users_session(settings)
-        )
+        self.session = _plain_session() if self._is_plain else _users_session(settings)
         self._verify = _roots(settings, self.session)
         self._cert = settings.cert or self.session.cert
         if settings.cert is not None:
             _must_be_readable("cert", settings.cert)
         if settings.cookie_file is not None:
-            self.session.cookies.update(_read_cookies(settings.cookie_file))
+            self.session.cookies.update(read_cookies(settings.cookie_file))
         self._reads_environment = self.session.trust_env
         self._refuse_proxies()
         self.session.trust_env = False
         self._proxies: dict[str, dict[str, str]] = {}
         self._netrc: dict[str, Credentials | None] = {}
         self._own_headers = _header_fields(settings)
-        self._bare_headers = _ready_headers(settings, {})
+        self._bare_headers = _ready_headers(settings, _for_everybody(self._own_headers))
         self._full_headers = _ready_headers(settings, self._own_headers)
         resolve, ip_version = settings.resolve, settings.ip_version
         self._adapter = BareAdapter(resolve=resolve, ip_version=ip_version)
@@ -123,18 +117,19 @@ class Client:
             origin: of that URL.
             exchange: what it may spend.
             method: GET or HEAD.
-            credentials: of the URL that was asked for; None for the settings'.
-            is_trusted: whether the origin may see credentials and the caller's own
-                header fields: it is that of the URL that was asked for.
+            credentials: that this URL has itself; they go before the settings'.
+            is_trusted: whether the origin may see the settings' credentials, client
+                certificate and header fields.
         """
-        auth = None
+        auth = credentials
         if is_trusted:
             auth = credentials or self.settings.auth or self._netrc_for(url, origin)
+        cert = self._cert if is_trusted else None
         proxies = self._proxies_for(url, origin)
         if self._is_plain:
             prepared = self._prepare(url, auth, is_trusted)
             prepared.method = method
-            return self._ask_plainly(prepared, exchange, proxies)
+            return self._ask_plainly(prepared, exchange, proxies, cert)
         timeout: Exchange | float = exchange
         if not isinstance(self.session.get_adapter(url), CurlAdapter):
             refused = self._refused_unseen(url, exchange)
@@ -145,12 +140,12 @@ class Client:
             "stream": True,
             "timeout": timeout,
             "verify": self._verify,
-            "cert": self._cert,
+            "cert": cert,
             "proxies": proxies,
             "allow_redirects": False,
         }
         if not is_trusted:
-            prepared = self._prepare_untrusted(url)
+            prepared = self._prepare_untrusted(url, auth)
             prepared.method = method
             return self.session.send(prepared, **how)
         return self.session.request(
@@ -162,6 +157,7 @@ class Client:
         prepared: requests.PreparedRequest,
         exchange: Exchange,
         proxies: dict[str, str],
+        cert: str | tuple[str, str] | None,
     ) -> requests.Response | Transfer:
         """Return the answer as `Session.send` would, which here has no hooks to call.
 
@@ -172,7 +168,7 @@ class Client:
             stream=True,
             timeout=exchange,  # type: ignore[arg-type]  # a urllib3 Timeout is well
             verify=self._verify,
-            cert=self._cert,
+            cert=cert,
             proxies=proxies,
         )
         jar = self.session.cookies
@@ -208,14 +204,16 @@ class Client:
             prepared.headers["Authorization"] = _basic_auth_str(*auth)
         return prepared
 
-    def _prepare_untrusted(self, url: str) -> requests.PreparedRequest:
+    def _prepare_untrusted(
+        self, url: str, auth: Credentials | None
+    ) -> requests.PreparedRequest:
         """Return a request of a user's session that tells nothing of the user.
 
         Neither the session's header fields nor its authentication; of its cookies
         those that a server set, which belong to a domain.
         """
         prepared = self._prepare(url, None, is_trusted=False)
-        jar = RequestsCookieJar()
+        jar = new_jar()
         for cookie in self.session.cookies:
             if cookie.domain:
                 jar.set_cookie(cookie)
@@ -223,6 +221,8 @@ class Client:
         cookies = get_cookie_header(jar, prepared)  # type: ignore[no-untyped-call]
         if cookies is not None:
             prepared.headers["Cookie"] = cookies
+        if auth is not None:
+            prepared.headers["Authorization"] = _basic_auth_str(*auth)
         return prepared
 
     def _refuse_proxies(self) -> None:
@@ -289,6 +289,12 @@ class Client:
         return self._netrc[origin]
 
 
+def _plain_session() -> requests.Session:
+    session = requests.Session()
+    session.cookies = new_jar()
+    return session
+
+
 def _users_session(settings: Settings) -> requests.Session:
     assert settings.session is not None  # noqa: S101  # what the caller just asked
     session = settings.session()
@@ -298,6 +304,7 @@ def _users_session(settings: Settings) -> requests.Session:
     # `send` follows a redirect with it, even where told not to (`Response.next`), and
     # raises for a Location that makes no sense.
     session.get_redirect_target = _no_redirect  # type: ignore[assignment,method-assign]
+    keep_to_rules(session.cookies)
     if session.headers.get("User-Agent") == requests.utils.default_user_agent():
         session.headers["User-Agent"] = USER_AGENT
     return session
@@ -345,8 +352,8 @@ def _header_fields(settings: Settings) -> dict[str, str]:
     for name, value in settings.headers:
         try:
             check_header_validity((name, value))
-        except requests.exceptions.InvalidHeader as error:
-            raise ConfigError(f"headers: {name!r} is no header field") from error
+        except requests.exceptions.InvalidHeader:  # whose words hold the value
+            raise ConfigError(f"headers: {name!r} is no header field") from None
         known = next((one for one in fields if one.lower() == name.lower()), None)
         if known is None:
             fields[name] = value
@@ -357,28 +364,14 @@ def _header_fields(settings: Settings) -> dict[str, str]:
     return fields
 
 
+def _for_everybody(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return what is no secret: From tells every site whom to write to."""
+    return {name: value for name, value in fields.items() if name.lower() == "from"}
+
+
 def _ready_headers(settings: Settings, own: Mapping[str, str]) -> ReadyHeaders:
     fields = requests.structures.CaseInsensitiveDict(
         {"User-Agent": settings.user_agent or USER_AGENT, "Accept": "*/*"}
     )
     fields.update(own)
     return ReadyHeaders(fields)
-
-
-def _read_cookies(path: str) -> CookieJar:
-    """Return the cookies of a file in Netscape form, as browsers and curl write it."""
-    jar = MozillaCookieJar()
-    try:
-        jar.load(path, ignore_discard=True, ignore_expires=True)
-    except (LoadError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cookie_file: {path!r} cannot be read: {error}") from error
-    for cookie in jar:
-        _mend_session_cookie(cookie)
-    return jar
-
-
-def _mend_session_cookie(cookie: Cookie) -> None:
-    # curl writes 0 for "until the end of the session"; http.cookiejar reads 1970.
-    if cookie.expires is not None and int(cookie.expires) == 0:
-        cookie.expires = None
-        cookie.discard = True
