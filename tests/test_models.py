@@ -237,6 +237,7 @@ ATTRIBUTES = [
     "extract",
     "skipped",
     "is_soft_404",
+    "is_parsed_elsewhere",
     "_facts_ahead",
 ]
 
