@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -20,6 +22,7 @@ import turbohtml
 import turbohtml.detect  # registers the whatwg-* codecs
 from turbohtml import Document, Element, Namespace
 
+from .memory import at_most
 from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
@@ -30,6 +33,22 @@ TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
 # Elements nest up to 512 deep, and each one's text holds that of all inside it. Past
 # this many times the size of the page, texts are not read any more but left empty.
 TEXTS_MAX_TIMES_PAGE = 4
+# What one page may cost; docs/reference/limits.md says so too.
+LISTED_MAX = 50_000  # of links, of images, of headings, ...: what is beyond is left out
+URLS_MAX_CHARS = 10_000_000  # of all links: a long <base> stands in each of them
+MARKUP_MAX_TAGS = 300_000  # end tags counted, and every other "<": 130 bytes each
+JSON_LD_MAX_CHARS = 1_000_000  # of all blocks together: "{}," takes 72 bytes
+PARSING_MAX_BYTES = 64 * 1024 * 1024  # beside what its text takes:
+PARSING_MAX_TIMES_PAGE = 4  # four bytes a character
+# A page that unfolds beyond that is read up to this tag. Each can bring 510 elements.
+UNFOLDING_MAX_TAGS = 500
+CUT_PAGE_MAX_BYTES = 256 * 1024
+# What takes no more than PARSING_MAX_BYTES, whatever it is.
+SAFE_TO_PARSE_TAGS = 900
+SAFE_TO_PARSE_BYTES = 256 * 1024
+ENCODED_TIMES = 6  # a byte of windows-1252 is two of UTF-8, and those "%C3%A9"
+CAPPED_MIN_BYTES = 8_000  # no smaller page can bring so much
+WORDS_AT_ONCE_CHARS = 1_000_000  # a word as an object takes ten times its characters
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -90,7 +109,7 @@ def decode(content: bytes, charset: str | None = None) -> Decoded:
         WHATWG Encoding, 4.2 (labels); HTML, 13.2.3.2 (the order).
     """
     # The whole page is parsed, because a <meta> may stand anywhere and be heeded.
-    document = _parse(content, charset)
+    document = _parse(content, charset).document
     encoding, source = _encoding_of(document, content, charset)
     text = content.decode(f"whatwg-{encoding}")
     return Decoded(text.removeprefix("\ufeff"), encoding, source)
@@ -113,12 +132,19 @@ def extract(
 
 def visible_text(content: bytes, charset: str | None = None) -> str:
     """Return the text of a page that a reader sees, white space folded."""
-    body = _parse(content, charset).find("body")
-    return " ".join(_visible_words(body))
+    body = _parse(content, charset).document.find("body")
+    pieces = _pieces(_visible_text(body))
+    folded = [" " * (not joined) + " ".join(words) for words, joined in pieces]
+    return "".join(folded).strip(" ")
 
 
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
-    """Return the values of these facts in plain values, which cross a pipe quickly."""
+    """Return the values of these facts in plain values, which cross a pipe quickly.
+
+    What may have been cut short comes with word of it.
+    """
+    if isinstance(facts, _ReadFacts) and not facts.is_small:
+        names = dict.fromkeys([*names, "capped"])
     return tuple((name, _plainly(name, getattr(facts, name))) for name in names)
 
 
@@ -151,6 +177,8 @@ class _ReadFacts(Facts):
             value = _as_it_was(name, self._known[name])
         elif name == "link_count" and "links" in self._known:
             value = len(self._known["links"])  # type: ignore[arg-type]  # a list
+        elif name == "capped" and self.is_small:
+            value = ()
         else:
             read = getattr(_Reader, f"read_{name}", None)
             if read is None:
@@ -161,6 +189,19 @@ class _ReadFacts(Facts):
             self.missed.append(name)
         object.__setattr__(self, name, value)
         return value
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the page is too small for any of its facts to be cut short."""
+        content, url, _ = self._source
+        if len(content) + len(url) < CAPPED_MIN_BYTES:
+            return True
+        # Each link takes two bytes or more, and all may begin with the base.
+        return (
+            len(content) < 2 * LISTED_MAX
+            and len(url) * LISTED_MAX < URLS_MAX_CHARS - ENCODED_TIMES * len(content)
+            and _BASE.search(content) is None
+        )
 
     def plain_links(self) -> Sequence[tuple[Any, ...]]:
         """Return the links as they crossed the pipe, if they did."""
@@ -207,6 +248,9 @@ def _as_it_was(name: str, value: Any) -> object:
     return value
 
 
+_BASE = re.compile(rb"<\0?b\0?a\0?s\0?e", re.IGNORECASE)  # in UTF-16, too
+
+
 class _Reader:
     """A parsed page, and each field of Facts read from it: `read_<field>`."""
 
@@ -214,7 +258,8 @@ class _Reader:
         self._content = content
         self._url = url
         self._charset = charset
-        self._document = _parse(content, charset)
+        self._document, self._is_cut = _parse(content, charset)
+        self._capped: set[str] = set()
 
     @cached_property
     def _outline(self) -> _Outline:
@@ -235,8 +280,16 @@ class _Reader:
     @cached_property
     def _links(self) -> tuple[Link, ...]:
         size = len(self._content)
-        found = self._document.links()
-        return _links(found, self._resolve, self._anchors.empty_links, size)
+        try:
+            with _bounded(size, 0):
+                found = self._document.links()
+        except MemoryError:  # millions, in one srcset or <style>
+            self._capped.add("links")
+            return ()
+        links, is_whole = _links(found, self._resolve, self._anchors.empty_links, size)
+        if not is_whole:
+            self._capped.add("links")
+        return links
 
     def read_link_count(self) -> int:
         # Making the Links takes twice as long as parsing, having turbohtml find them
@@ -252,16 +305,28 @@ class _Reader:
             if element.matches(SEVERAL_LINKS):
                 return len(self._links)
             counted += sum(bool(_written(element, name)) for name in SELDOM_NAMES)
-        hrefs = self._document.select("[href]")
-        return counted + len(hrefs)
+        counted += len(self._document.select("[href]"))
+        longest = counted * len(self._outline.base) + ENCODED_TIMES * len(self._content)
+        if counted > LISTED_MAX or longest > URLS_MAX_CHARS:
+            return len(self._links)
+        return counted
 
     @cached_property
     def _images(self) -> tuple[Image, ...]:
-        return tuple(_images(self._outline.images, self._resolve))
+        images = tuple(_images(self._outline.images, self._resolve))
+        if len(images) < len(self._outline.images):
+            self._capped.add("images")
+        return images
 
     @cached_property
     def _structured_data(self) -> tuple[StructuredItem, ...]:
-        return _structured_data(self._document, self._outline, self._anchors)
+        size = len(self._content)
+        items: list[StructuredItem] | None = None
+        with suppress(MemoryError), _bounded(size, 0):
+            items = _structured_data(self._document, self._outline, self._anchors)
+        if items is None or len(items) > LISTED_MAX or self._outline.json_ld_left < 0:
+            self._capped.add("structured_data")
+        return tuple((items or ())[:LISTED_MAX])
 
     @cached_property
     def _meta_refresh(self) -> MetaRefresh | None:
@@ -270,10 +335,10 @@ class _Reader:
         return _meta_refresh(self._document, self._url, self._resolve)
 
     @cached_property
-    def _words(self) -> list[str]:
+    def _words(self) -> tuple[int, str]:
         # Takes the invisible elements out of the tree: all else is read before.
         _ = self._links, self._images, self._structured_data, self._meta_refresh
-        return _visible_words(self._outline.body)
+        return _count_and_hash(_visible_text(self._outline.body))
 
     def read_title(self) -> str | None:
         return self._outline.title
@@ -313,10 +378,10 @@ class _Reader:
         return self._structured_data
 
     def read_word_count(self) -> int:
-        return len(self._words)
+        return self._words[0]
 
     def read_text_hash(self) -> str:
-        return _text_hash(self._words)
+        return self._words[1]
 
     def read_encoding(self) -> str:
         return self._encoding[0]
@@ -324,14 +389,54 @@ class _Reader:
     def read_encoding_source(self) -> str:
         return self._encoding[1]
 
+    def read_capped(self) -> tuple[str, ...]:
+        _ = self._images, self._structured_data
+        if self.read_link_count() >= LISTED_MAX:
+            _ = self._links
+        capped = self._capped | self._outline.capped
+        return tuple(sorted([*capped, *["markup"] * self._is_cut]))
 
-def _parse(content: bytes, charset: str | None = None) -> Document:
+
+class _Parsed(NamedTuple):
+    """A page's tree, and whether only the first part of the page is in it."""
+
+    document: Document
+    is_cut: bool
+
+
+def _parse(content: bytes, charset: str | None = None) -> _Parsed:
+    tags = content.count(b"<")
+    first = _first_tags(content, MARKUP_MAX_TAGS) if tags > MARKUP_MAX_TAGS else content
+    try:
+        with _bounded(len(first), tags):
+            return _Parsed(_tree(first, charset), first is not content)
+    except MemoryError:
+        first = _first_tags(content[:CUT_PAGE_MAX_BYTES], UNFOLDING_MAX_TAGS)
+        return _Parsed(_tree(first, charset), is_cut=True)
+
+
+def _tree(content: bytes, charset: str | None) -> Document:
     if charset is not None:
         try:
             return turbohtml.parse(content, encoding=charset)
         except (LookupError, UnicodeError):
             pass  # not a WHATWG label: as if none had been given
     return turbohtml.parse(content)
+
+
+def _first_tags(content: bytes, wanted: int) -> bytes:
+    """Return a page up to a tag, the first or the one after `wanted` others."""
+    parts = content.split(b"<", wanted + 1)
+    if len(parts) <= wanted + 1:
+        return content
+    return content[: len(content) - len(parts[-1]) - 1]
+
+
+def _bounded(page_bytes: int, tags: int) -> AbstractContextManager[None]:
+    """Return what keeps the work on a page within its memory, if it needs that."""
+    if tags <= SAFE_TO_PARSE_TAGS and page_bytes <= SAFE_TO_PARSE_BYTES:
+        return nullcontext()
+    return at_most(PARSING_MAX_BYTES + PARSING_MAX_TIMES_PAGE * page_bytes)
 
 
 def _encoding_of(
@@ -383,12 +488,17 @@ class _Outline:
         self.json_ld: list[Element] = []
         self.has_opengraph = False
         self.refreshes = False
+        self.capped: set[str] = set()
+        self.json_ld_left = JSON_LD_MAX_CHARS
         self.body: Element | None = None
         self._has_base = False
         left = TEXTS_MAX_TIMES_PAGE * page_bytes
         for element in document.iter_elements(OUTLINE_TAGS):
             tag = element.tag
             if tag in HEADINGS:
+                if len(self.headings) == LISTED_MAX:
+                    self.capped.add("headings")
+                    continue
                 text = element.text if left > 0 else ""
                 left -= len(text)
                 self.headings.append(Heading(HEADINGS[tag], _fold(text)))
@@ -408,6 +518,7 @@ class _Outline:
                 self.body = element
             elif tag == "script":
                 if _is_json_ld(element):
+                    self.json_ld_left -= len(element.text)
                     self.json_ld.append(element)
             else:
                 self._read_base(element, url)
@@ -421,12 +532,19 @@ class _Outline:
             if self.description is None:
                 self.description = _fold(content)
         elif name == "robots":
-            directives = (_fold(part) for part in content.lower().split(","))
-            self.robots += [directive for directive in directives if directive]
+            self._read_robots(content)
         elif (meta.attr("http-equiv") or "").strip().lower() == "refresh":
             self.refreshes = True
         if meta.attr("property") is not None:
             self.has_opengraph = True
+
+    def _read_robots(self, content: str) -> None:
+        parts = content.lower().split(",", LISTED_MAX + 1)
+        directives = [_fold(part) for part in parts]
+        self.robots += [directive for directive in directives if directive]
+        if len(self.robots) > LISTED_MAX or len(parts) > LISTED_MAX:
+            self.capped.add("robots")
+            del self.robots[LISTED_MAX:]
 
     def _read_base(self, base: Element, url: str) -> None:
         href = base.attr("href")
@@ -478,17 +596,20 @@ def _links(
     resolve: Resolver,
     empty_links: list[Element],
     page_bytes: int,
-) -> tuple[Link, ...]:
-    """Return everything the page points to, in document order, `<base>` aside.
+) -> tuple[tuple[Link, ...], bool]:
+    """Return what the page points to, in document order, and whether that is all.
 
-    One loop, few calls: a page has 110 to 170 links, half the time goes here.
+    `<base>` is no link. One loop, few calls: a page has 110 to 170 links, half the
+    time goes here.
     """
     if empty_links:
         empty = [turbohtml.Link(element, "href", "") for element in empty_links]
         found = [*found, *empty]
     left = TEXTS_MAX_TIMES_PAGE * page_bytes
+    urls_left = URLS_MAX_CHARS
+    is_whole = len(found) <= LISTED_MAX
     links = []
-    for element, attribute, reference in found:
+    for element, attribute, reference in found[:LISTED_MAX]:
         tag = element.tag
         text = ""
         rel: tuple[str, ...] = ()
@@ -509,15 +630,15 @@ def _links(
         elif tag == "base":
             continue
         line, column = element.position or NOWHERE
-        links.append(
-            _new(
-                Link,
-                (resolve[reference], text, rel, tag, attribute, line, column + 1),
-            )
-        )
+        url = resolve[reference]
+        urls_left -= len(url)
+        if urls_left < 0:
+            is_whole = False
+            break
+        links.append(_new(Link, (url, text, rel, tag, attribute, line, column + 1)))
     if empty_links:
         links.sort(key=lambda link: (link.line, link.column))
-    return tuple(links)
+    return tuple(links), is_whole
 
 
 def _written(element: Element, name: str) -> str:
@@ -534,10 +655,14 @@ def _alt_inside(link: Element) -> str:
     return "" if image is None else _alt(image)
 
 
-def _images(elements: Iterable[Element], resolve: Resolver) -> Iterator[Image]:
-    for element in elements:
+def _images(elements: Sequence[Element], resolve: Resolver) -> Iterator[Image]:
+    urls_left = URLS_MAX_CHARS
+    for element in elements[:LISTED_MAX]:
         source = (element.attr("src") or "").strip()
         url = resolve[source] if source else ""
+        urls_left -= len(url)
+        if urls_left < 0:
+            return
         line, column = element.position or NOWHERE
         yield Image(url, element.attr("alt"), line, column + 1)
 
@@ -552,29 +677,45 @@ def _meta_refresh(
     return MetaRefresh(delay_s, resolve[target] if target else url)
 
 
-def _visible_words(body: Element | None) -> list[str]:
-    """Return the words of the page; each ends at white space and at every tag."""
+def _visible_text(body: Element | None) -> str:
+    """Return the text of the page; a word ends at white space and at every tag."""
     if body is None:
-        return []
+        return ""
     body.remove(INVISIBLE)
-    return " ".join(body.strings).split()
+    return " ".join(body.strings)
 
 
-def _text_hash(words: Iterable[str]) -> str:
-    # Run together: new line breaks, or a tag inside a word, change nothing.
-    text = "".join(words).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:32]
+def _pieces(text: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words piece by piece, and whether the first goes on with the last."""
+    joined = False
+    for start in range(0, len(text), WORDS_AT_ONCE_CHARS):
+        piece = text[start : start + WORDS_AT_ONCE_CHARS]
+        yield piece.split(), joined and not piece[0].isspace()
+        joined = not piece[-1].isspace()
+
+
+def _count_and_hash(text: str) -> tuple[int, str]:
+    """Return how many words a text has, and a digest of them.
+
+    They are run together: new line breaks, or a tag inside a word, change nothing.
+    """
+    count = 0
+    digest = hashlib.sha256()
+    for words, joined in _pieces(text):
+        count += len(words) - joined
+        digest.update("".join(words).encode("utf-8", "surrogatepass"))
+    return count, digest.hexdigest()[:32]
 
 
 def _structured_data(
     document: Document, outline: _Outline, anchors: _Anchors
-) -> tuple[StructuredItem, ...]:
+) -> list[StructuredItem]:
     """Return the page's structured data; a format is only read where its mark was met.
 
     Looking for formats that are not there would take as long as all the links.
     """
     items: list[StructuredItem] = []
-    if outline.json_ld:
+    if outline.json_ld and outline.json_ld_left >= 0:
         items += _json_ld(outline.json_ld)
     if anchors.microdata:
         items += _microdata(document)
@@ -582,7 +723,7 @@ def _structured_data(
         items += _rdfa(document)
     if outline.has_opengraph:
         items += _opengraph(document)
-    return tuple(items)
+    return items
 
 
 def _json_ld(scripts: Iterable[Element]) -> Iterator[StructuredItem]:
@@ -635,7 +776,7 @@ def _microdata(document: Document) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("microdata", tuple((item.type or "").split()), _plain(item))
-            for item in document.microdata()
+            for item in document.microdata()[: LISTED_MAX + 1]
         ]
     except RecursionError:  # items inside items, deeper than 400 or in a circle
         return []
@@ -645,7 +786,7 @@ def _rdfa(document: Document) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("rdfa", tuple(item.type), _plain(item))
-            for item in document.rdfa()
+            for item in document.rdfa()[: LISTED_MAX + 1]
         ]
     except RecursionError:
         return []
