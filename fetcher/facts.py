@@ -286,10 +286,12 @@ class _Reader:
         except MemoryError:  # millions, in one srcset or <style>
             self._capped.add("links")
             return ()
-        links, is_whole = _links(found, self._resolve, self._anchors.empty_links, size)
-        if not is_whole:
+        listed = _first_links(found, len(self._outline.base), size)
+        empty = self._anchors.empty_links
+        if len(listed) < len(found) or len(listed) + len(empty) > LISTED_MAX:
             self._capped.add("links")
-        return links
+            empty = empty[: LISTED_MAX - len(listed)]
+        return _links(listed, self._resolve, empty, size)
 
     def read_link_count(self) -> int:
         # Making the Links takes twice as long as parsing, having turbohtml find them
@@ -591,25 +593,37 @@ def _anchors(document: Document) -> _Anchors:
     return _Anchors(fragments, empty_links, microdata, rdfa)
 
 
+def _first_links(
+    found: list[turbohtml.Link], base_chars: int, page_bytes: int
+) -> list[turbohtml.Link]:
+    """Return as many links as are listed; all, but for pages that bring too many."""
+    listed = found[:LISTED_MAX]
+    if len(listed) * base_chars + ENCODED_TIMES * page_bytes <= URLS_MAX_CHARS:
+        return listed
+    left = URLS_MAX_CHARS
+    for count, link in enumerate(listed):
+        left -= base_chars + len(link.url)
+        if left < 0:
+            return listed[:count]
+    return listed
+
+
 def _links(
     found: list[turbohtml.Link],
     resolve: Resolver,
     empty_links: list[Element],
     page_bytes: int,
-) -> tuple[tuple[Link, ...], bool]:
-    """Return what the page points to, in document order, and whether that is all.
+) -> tuple[Link, ...]:
+    """Return everything the page points to, in document order, `<base>` aside.
 
-    `<base>` is no link. One loop, few calls: a page has 110 to 170 links, half the
-    time goes here.
+    One loop, few calls: a page has 110 to 170 links, half the time goes here.
     """
     if empty_links:
         empty = [turbohtml.Link(element, "href", "") for element in empty_links]
         found = [*found, *empty]
     left = TEXTS_MAX_TIMES_PAGE * page_bytes
-    urls_left = URLS_MAX_CHARS
-    is_whole = len(found) <= LISTED_MAX
     links = []
-    for element, attribute, reference in found[:LISTED_MAX]:
+    for element, attribute, reference in found:
         tag = element.tag
         text = ""
         rel: tuple[str, ...] = ()
@@ -630,15 +644,15 @@ def _links(
         elif tag == "base":
             continue
         line, column = element.position or NOWHERE
-        url = resolve[reference]
-        urls_left -= len(url)
-        if urls_left < 0:
-            is_whole = False
-            break
-        links.append(_new(Link, (url, text, rel, tag, attribute, line, column + 1)))
+        links.append(
+            _new(
+                Link,
+                (resolve[reference], text, rel, tag, attribute, line, column + 1),
+            )
+        )
     if empty_links:
         links.sort(key=lambda link: (link.line, link.column))
-    return tuple(links), is_whole
+    return tuple(links)
 
 
 def _written(element: Element, name: str) -> str:

@@ -376,9 +376,9 @@ class Site:
             targets.append(target.id)
             if ":~:" in url:
                 self._note_directives(Link._make(plain), target, page, found)
-        self._graph.add_page(
-            page.final_url, number, links, targets, page.facts.fragments
-        )
+        # Of a page that was not read to its end, what `#...` leads to is not known.
+        anchors = None if "markup" in page.facts.capped else page.facts.fragments
+        self._graph.add_page(page.final_url, number, links, targets, anchors)
         return found
 
     def _ask(
