@@ -392,9 +392,7 @@ class _Reader:
         return self._encoding[1]
 
     def read_capped(self) -> tuple[str, ...]:
-        _ = self._images, self._structured_data
-        if self.read_link_count() >= LISTED_MAX:
-            _ = self._links
+        _ = self._images, self._structured_data, self.read_link_count()
         capped = self._capped | self._outline.capped
         return tuple(sorted([*capped, *["markup"] * self._is_cut]))
 

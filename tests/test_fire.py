@@ -12,7 +12,7 @@ import pytest
 def run_hostile(*arguments):
     """Run the campaign in a process of its own; return its code and what it said."""
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.campaigns.hostile", "--quiet", *arguments],
+        [sys.executable, "-m", "tests.hostile", "--quiet", *arguments],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
@@ -34,7 +34,7 @@ def test_hostile_servers_do_no_harm_to_good_ones():
 def test_the_whole_campaign(workers):
     """Beside 1,000 good pages, in 64 slots of several workers and of one.
 
-    The same by hand: python -m tests.campaigns.hostile
+    The same by hand: python -m tests.hostile
     """
     code, said = run_hostile(*workers)
     assert code == 0, said

@@ -11,7 +11,7 @@ import pytest
 from fetcher.models import Settings
 from fetcher.transport import get_url
 from tests import servers
-from tests.campaigns.answers import CASES
+from tests.hostile.answers import CASES
 from tests.servers import serve
 
 DEADLINE_S = 0.6

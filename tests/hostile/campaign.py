@@ -1,7 +1,7 @@
 """All behaviours of the table at once, beside good pages, through `crawl()`.
 
-    python -m tests.campaigns.hostile
-    python -m tests.campaigns.hostile --good 200 --timeout 3 --workers 1
+    python -m tests.hostile
+    python -m tests.hostile --good 200 --timeout 3 --workers 1
 
 Each behaviour has a loopback address of its own; the good pages are on five more.
 Nothing is retried. The program ends with 1 unless
@@ -35,7 +35,7 @@ from pathlib import Path
 from fetcher import Page, crawl
 from fetcher.models import Kind, State
 from tests import servers
-from tests.campaigns.answers import CASES
+from tests.hostile.answers import CASES
 from tests.servers import answer, serve
 
 WORKER_MAX_KB = 150_000
@@ -283,7 +283,7 @@ def run_inside() -> int:
             Path(directory, name).write_text(content)
             mounts.append(f"mount --bind {directory}/{name} /etc/{name}")
         script = " && ".join([*mounts, "ip link set lo up", 'exec "$@"'])
-        again = [sys.executable, "-m", "tests.campaigns.hostile", *sys.argv[1:]]
+        again = [sys.executable, "-m", "tests.hostile", *sys.argv[1:]]
         ran = subprocess.run(
             ["unshare", "-rmn", "sh", "-c", script, "sh", *again],
             env={**os.environ, INSIDE: "1"},
