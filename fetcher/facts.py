@@ -12,17 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
-from functools import cached_property
-from typing import Any, Final, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import turbohtml
 import turbohtml.detect  # registers the whatwg-* codecs
 from turbohtml import Document, Element, Namespace
 
-from .memory import at_most
+from .memory import call_within
 from .models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
@@ -80,6 +80,7 @@ NOWHERE = (0, -1)  # line 0, column 0: an element that no tag in the source bega
 _new = tuple.__new__  # half the time of Link(...), which is a Python function
 
 
+Result = TypeVar("Result")
 FactsAhead = tuple[tuple[str, object], ...]  # names of facts and their plain values
 
 
@@ -281,8 +282,7 @@ class _Reader:
     def _links(self) -> tuple[Link, ...]:
         size = len(self._content)
         try:
-            with _bounded(size, 0):
-                found = self._document.links()
+            found = _bounded(size, 0, self._document.links)
         except MemoryError:  # millions, in one srcset or <style>
             self._capped.add("links")
             return ()
@@ -322,13 +322,15 @@ class _Reader:
 
     @cached_property
     def _structured_data(self) -> tuple[StructuredItem, ...]:
-        size = len(self._content)
-        items: list[StructuredItem] | None = None
-        with suppress(MemoryError), _bounded(size, 0):
-            items = _structured_data(self._document, self._outline, self._anchors)
-        if items is None or len(items) > LISTED_MAX or self._outline.json_ld_left < 0:
-            self._capped.add("structured_data")
-        return tuple((items or ())[:LISTED_MAX])
+        items: list[StructuredItem] = []
+        with suppress(MemoryError):
+            items = _structured_data(
+                self._document, self._outline, self._anchors, len(self._content)
+            )
+            if len(items) <= LISTED_MAX and self._outline.json_ld_left >= 0:
+                return tuple(items)
+        self._capped.add("structured_data")
+        return tuple(items[:LISTED_MAX])
 
     @cached_property
     def _meta_refresh(self) -> MetaRefresh | None:
@@ -408,20 +410,21 @@ def _parse(content: bytes, charset: str | None = None) -> _Parsed:
     tags = content.count(b"<")
     first = _first_tags(content, MARKUP_MAX_TAGS) if tags > MARKUP_MAX_TAGS else content
     try:
-        with _bounded(len(first), tags):
-            return _Parsed(_tree(first, charset), first is not content)
+        return _Parsed(_tree(first, charset, tags), first is not content)
     except MemoryError:
         first = _first_tags(content[:CUT_PAGE_MAX_BYTES], UNFOLDING_MAX_TAGS)
-        return _Parsed(_tree(first, charset), is_cut=True)
+        return _Parsed(_tree(first, charset, UNFOLDING_MAX_TAGS), is_cut=True)
 
 
-def _tree(content: bytes, charset: str | None) -> Document:
+def _tree(content: bytes, charset: str | None, tags: int) -> Document:
+    size = len(content)
     if charset is not None:
         try:
-            return turbohtml.parse(content, encoding=charset)
+            read = partial(turbohtml.parse, content, encoding=charset)
+            return _bounded(size, tags, read)
         except (LookupError, UnicodeError):
             pass  # not a WHATWG label: as if none had been given
-    return turbohtml.parse(content)
+    return _bounded(size, tags, partial(turbohtml.parse, content))
 
 
 def _first_tags(content: bytes, wanted: int) -> bytes:
@@ -432,11 +435,16 @@ def _first_tags(content: bytes, wanted: int) -> bytes:
     return content[: len(content) - len(parts[-1]) - 1]
 
 
-def _bounded(page_bytes: int, tags: int) -> AbstractContextManager[None]:
-    """Return what keeps the work on a page within its memory, if it needs that."""
+def _bounded(page_bytes: int, tags: int, call: Callable[[], Result]) -> Result:
+    """Return what turbohtml makes of a page, within the page's memory.
+
+    Raises:
+        MemoryError: it would take more.
+    """
     if tags <= SAFE_TO_PARSE_TAGS and page_bytes <= SAFE_TO_PARSE_BYTES:
-        return nullcontext()
-    return at_most(PARSING_MAX_BYTES + PARSING_MAX_TIMES_PAGE * page_bytes)
+        return call()
+    extra_bytes = PARSING_MAX_BYTES + PARSING_MAX_TIMES_PAGE * page_bytes
+    return call_within(extra_bytes, call)
 
 
 def _encoding_of(
@@ -720,7 +728,7 @@ def _count_and_hash(text: str) -> tuple[int, str]:
 
 
 def _structured_data(
-    document: Document, outline: _Outline, anchors: _Anchors
+    document: Document, outline: _Outline, anchors: _Anchors, page_bytes: int
 ) -> list[StructuredItem]:
     """Return the page's structured data; a format is only read where its mark was met.
 
@@ -730,9 +738,9 @@ def _structured_data(
     if outline.json_ld and outline.json_ld_left >= 0:
         items += _json_ld(outline.json_ld)
     if anchors.microdata:
-        items += _microdata(document)
+        items += _microdata(document, page_bytes)
     if anchors.rdfa:
-        items += _rdfa(document)
+        items += _rdfa(document, page_bytes)
     if outline.has_opengraph:
         items += _opengraph(document)
     return items
@@ -784,21 +792,21 @@ def _json_ld_types(value: object) -> tuple[str, ...]:
     return tuple(name for name in types if isinstance(name, str))
 
 
-def _microdata(document: Document) -> list[StructuredItem]:
+def _microdata(document: Document, page_bytes: int) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("microdata", tuple((item.type or "").split()), _plain(item))
-            for item in document.microdata()[: LISTED_MAX + 1]
+            for item in _bounded(page_bytes, 0, document.microdata)[: LISTED_MAX + 1]
         ]
     except RecursionError:  # items inside items, deeper than 400 or in a circle
         return []
 
 
-def _rdfa(document: Document) -> list[StructuredItem]:
+def _rdfa(document: Document, page_bytes: int) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("rdfa", tuple(item.type), _plain(item))
-            for item in document.rdfa()[: LISTED_MAX + 1]
+            for item in _bounded(page_bytes, 0, document.rdfa)[: LISTED_MAX + 1]
         ]
     except RecursionError:
         return []
