@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
-from functools import cached_property
-from typing import Any, Final, NamedTuple
+from functools import cached_property, partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import turbohtml
 import turbohtml.detect  # registers the whatwg-* codecs
 from turbohtml import Document, Element, Namespace
 
 from .link_table import LinkSort, LinkTable, joined, packed
+from .memory import call_within
 from .models import TEXT, Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from .urls import Resolver
 
@@ -40,6 +43,22 @@ TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
 # Elements nest up to 512 deep, and each one's text holds that of all inside it. Past
 # this many times the size of the page, texts are not read any more but left empty.
 TEXTS_MAX_TIMES_PAGE = 4
+# What one page may cost; docs/reference/limits.md says so too.
+LISTED_MAX = 50_000  # of links, of images, of headings, ...: what is beyond is left out
+URLS_MAX_CHARS = 10_000_000  # of all links: a long <base> stands in each of them
+MARKUP_MAX_TAGS = 300_000  # end tags counted, and every other "<": 130 bytes each
+JSON_LD_MAX_CHARS = 1_000_000  # of all blocks together: "{}," takes 72 bytes
+PARSING_MAX_BYTES = 64 * 1024 * 1024  # beside what its text takes:
+PARSING_MAX_TIMES_PAGE = 4  # four bytes a character
+# A page that unfolds beyond that is read up to this tag. Each can bring 510 elements.
+UNFOLDING_MAX_TAGS = 500
+CUT_PAGE_MAX_BYTES = 256 * 1024
+# What takes no more than PARSING_MAX_BYTES, whatever it is.
+SAFE_TO_PARSE_TAGS = 900
+SAFE_TO_PARSE_BYTES = 256 * 1024
+ENCODED_TIMES = 6  # a byte of windows-1252 is two of UTF-8, and those "%C3%A9"
+CAPPED_MIN_BYTES = 8_000  # no smaller page can bring so much
+WORDS_AT_ONCE_CHARS = 1_000_000  # a word as an object takes ten times its characters
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -71,6 +90,7 @@ NOWHERE = (0, -1)  # line 0, column 0: an element that no tag in the source bega
 _new = tuple.__new__  # half the time of Link(...), which is a Python function
 
 
+Result = TypeVar("Result")
 FactsAhead = tuple[tuple[str, object], ...]  # names of facts and their plain values
 
 
@@ -100,7 +120,7 @@ def decode(content: bytes, charset: str | None = None) -> Decoded:
         WHATWG Encoding, 4.2 (labels); HTML, 13.2.3.2 (the order).
     """
     # The whole page is parsed, because a <meta> may stand anywhere and be heeded.
-    document = _parse(content, charset)
+    document = _parse(content, charset).document
     encoding, source = _encoding_of(document, content, charset)
     text = content.decode(f"whatwg-{encoding}")
     return Decoded(text.removeprefix("\ufeff"), encoding, source)
@@ -132,7 +152,12 @@ def visible_text(facts: Facts) -> str:
 
 
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
-    """Return the values of these facts in plain values, which cross a pipe quickly."""
+    """Return the values of these facts in plain values, which cross a pipe quickly.
+
+    What may have been cut short comes with word of it.
+    """
+    if isinstance(facts, _ReadFacts) and not facts.is_small:
+        names = dict.fromkeys([*names, "capped"])
     return tuple((name, _plainly(name, facts)) for name in names)
 
 
@@ -165,6 +190,8 @@ class _ReadFacts(Facts):
             value = _as_it_was(name, self._known[name])
         elif name == "link_count" and "links" in self._known:
             value = self._table().link_count
+        elif name == "capped" and self.is_small:
+            value = ()
         else:
             read = getattr(_Reader, f"read_{name}", None)
             if read is None:
@@ -173,6 +200,19 @@ class _ReadFacts(Facts):
             self.missed.append(name)
         object.__setattr__(self, name, value)
         return value
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the page is too small for any of its facts to be cut short."""
+        content, url, _ = self._source
+        if len(content) + len(url) < CAPPED_MIN_BYTES:
+            return True
+        # Each link takes two bytes or more, and all may begin with the base.
+        return (
+            len(content) < 2 * LISTED_MAX
+            and len(url) * LISTED_MAX < URLS_MAX_CHARS - ENCODED_TIMES * len(content)
+            and _BASE.search(content) is None
+        )
 
     def _table(self) -> LinkTable:
         """Return the links as a table, in which they crossed the pipe if they did."""
@@ -183,7 +223,7 @@ class _ReadFacts(Facts):
 
     def _text(self) -> str:
         known = self._known.get(TEXT)
-        return " ".join(self._read().words) if known is None else str(known)
+        return _folded(self._read().text) if known is None else str(known)
 
     def _read(self) -> _Reader:
         if self._reader is None:
@@ -262,6 +302,9 @@ def _as_it_was(name: str, value: Any) -> object:
     return value
 
 
+_BASE = re.compile(rb"<\0?b\0?a\0?s\0?e", re.IGNORECASE)  # in UTF-16, too
+
+
 class _Reader:
     """A parsed page, and each field of Facts read from it: `read_<field>`."""
 
@@ -269,7 +312,8 @@ class _Reader:
         self._content = content
         self._url = url
         self._charset = charset
-        self._document = _parse(content, charset)
+        self._document, self._is_cut = _parse(content, charset)
+        self._capped: set[str] = set()
 
     @cached_property
     def _outline(self) -> _Outline:
@@ -290,8 +334,17 @@ class _Reader:
     @cached_property
     def table(self) -> LinkTable:
         size = len(self._content)
-        found = self._document.links()
-        return _link_table(found, self._resolve, self._anchors.empty_links, size)
+        try:
+            found = _bounded(size, 0, self._document.links)
+        except MemoryError:  # millions, in one srcset or <style>
+            self._capped.add("links")
+            return LinkTable.of(())
+        listed = _first_links(found, len(self._outline.base), size)
+        empty = self._anchors.empty_links
+        if len(listed) < len(found) or len(listed) + len(empty) > LISTED_MAX:
+            self._capped.add("links")
+            empty = empty[: LISTED_MAX - len(listed)]
+        return _link_table(listed, self._resolve, empty, size)
 
     @cached_property
     def _links(self) -> tuple[Link, ...]:
@@ -311,16 +364,30 @@ class _Reader:
             if element.matches(SEVERAL_LINKS):
                 return self.table.link_count
             counted += sum(bool(_written(element, name)) for name in SELDOM_NAMES)
-        hrefs = self._document.select("[href]")
-        return counted + len(hrefs)
+        counted += len(self._document.select("[href]"))
+        longest = counted * len(self._outline.base) + ENCODED_TIMES * len(self._content)
+        if counted > LISTED_MAX or longest > URLS_MAX_CHARS:
+            return self.table.link_count
+        return counted
 
     @cached_property
     def _images(self) -> tuple[Image, ...]:
-        return tuple(_images(self._outline.images, self._resolve))
+        images = tuple(_images(self._outline.images, self._resolve))
+        if len(images) < len(self._outline.images):
+            self._capped.add("images")
+        return images
 
     @cached_property
     def _structured_data(self) -> tuple[StructuredItem, ...]:
-        return _structured_data(self._document, self._outline, self._anchors)
+        items: list[StructuredItem] = []
+        with suppress(MemoryError):
+            items = _structured_data(
+                self._document, self._outline, self._anchors, len(self._content)
+            )
+            if len(items) <= LISTED_MAX and self._outline.json_ld_left >= 0:
+                return tuple(items)
+        self._capped.add("structured_data")
+        return tuple(items[:LISTED_MAX])
 
     @cached_property
     def _meta_refresh(self) -> MetaRefresh | None:
@@ -329,10 +396,14 @@ class _Reader:
         return _meta_refresh(self._document, self._url, self._resolve)
 
     @cached_property
-    def words(self) -> list[str]:
+    def text(self) -> str:
         # Takes the invisible elements out of the tree: all else is read before.
         _ = self.table, self._images, self._structured_data, self._meta_refresh
-        return _visible_words(self._outline.body)
+        return _visible_text(self._outline.body)
+
+    @cached_property
+    def _words(self) -> tuple[int, str]:
+        return _count_and_hash(self.text)
 
     def read_title(self) -> str | None:
         return self._outline.title
@@ -372,10 +443,10 @@ class _Reader:
         return self._structured_data
 
     def read_word_count(self) -> int:
-        return len(self.words)
+        return self._words[0]
 
     def read_text_hash(self) -> str:
-        return _text_hash(self.words)
+        return self._words[1]
 
     def read_encoding(self) -> str:
         return self._encoding[0]
@@ -383,14 +454,58 @@ class _Reader:
     def read_encoding_source(self) -> str:
         return self._encoding[1]
 
+    def read_capped(self) -> tuple[str, ...]:
+        _ = self._images, self._structured_data, self.read_link_count()
+        capped = self._capped | self._outline.capped
+        return tuple(sorted([*capped, *["markup"] * self._is_cut]))
 
-def _parse(content: bytes, charset: str | None = None) -> Document:
+
+class _Parsed(NamedTuple):
+    """A page's tree, and whether only the first part of the page is in it."""
+
+    document: Document
+    is_cut: bool
+
+
+def _parse(content: bytes, charset: str | None = None) -> _Parsed:
+    tags = content.count(b"<")
+    first = _first_tags(content, MARKUP_MAX_TAGS) if tags > MARKUP_MAX_TAGS else content
+    try:
+        return _Parsed(_tree(first, charset, tags), first is not content)
+    except MemoryError:
+        first = _first_tags(content[:CUT_PAGE_MAX_BYTES], UNFOLDING_MAX_TAGS)
+        return _Parsed(_tree(first, charset, UNFOLDING_MAX_TAGS), is_cut=True)
+
+
+def _tree(content: bytes, charset: str | None, tags: int) -> Document:
+    size = len(content)
     if charset is not None:
         try:
-            return turbohtml.parse(content, encoding=charset)
+            read = partial(turbohtml.parse, content, encoding=charset)
+            return _bounded(size, tags, read)
         except (LookupError, UnicodeError):
             pass  # not a WHATWG label: as if none had been given
-    return turbohtml.parse(content)
+    return _bounded(size, tags, partial(turbohtml.parse, content))
+
+
+def _first_tags(content: bytes, wanted: int) -> bytes:
+    """Return a page up to a tag, the first or the one after `wanted` others."""
+    parts = content.split(b"<", wanted + 1)
+    if len(parts) <= wanted + 1:
+        return content
+    return content[: len(content) - len(parts[-1]) - 1]
+
+
+def _bounded(page_bytes: int, tags: int, call: Callable[[], Result]) -> Result:
+    """Return what turbohtml makes of a page, within the page's memory.
+
+    Raises:
+        MemoryError: it would take more.
+    """
+    if tags <= SAFE_TO_PARSE_TAGS and page_bytes <= SAFE_TO_PARSE_BYTES:
+        return call()
+    extra_bytes = PARSING_MAX_BYTES + PARSING_MAX_TIMES_PAGE * page_bytes
+    return call_within(extra_bytes, call)
 
 
 def _encoding_of(
@@ -442,12 +557,17 @@ class _Outline:
         self.json_ld: list[Element] = []
         self.has_opengraph = False
         self.refreshes = False
+        self.capped: set[str] = set()
+        self.json_ld_left = JSON_LD_MAX_CHARS
         self.body: Element | None = None
         self._has_base = False
         left = TEXTS_MAX_TIMES_PAGE * page_bytes
         for element in document.iter_elements(OUTLINE_TAGS):
             tag = element.tag
             if tag in HEADINGS:
+                if len(self.headings) == LISTED_MAX:
+                    self.capped.add("headings")
+                    continue
                 text = element.text if left > 0 else ""
                 left -= len(text)
                 self.headings.append(Heading(HEADINGS[tag], _fold(text)))
@@ -467,6 +587,7 @@ class _Outline:
                 self.body = element
             elif tag == "script":
                 if _is_json_ld(element):
+                    self.json_ld_left -= len(element.text)
                     self.json_ld.append(element)
             else:
                 self._read_base(element, url)
@@ -480,12 +601,19 @@ class _Outline:
             if self.description is None:
                 self.description = _fold(content)
         elif name == "robots":
-            directives = (_fold(part) for part in content.lower().split(","))
-            self.robots += [directive for directive in directives if directive]
+            self._read_robots(content)
         elif (meta.attr("http-equiv") or "").strip().lower() == "refresh":
             self.refreshes = True
         if meta.attr("property") is not None:
             self.has_opengraph = True
+
+    def _read_robots(self, content: str) -> None:
+        parts = content.lower().split(",", LISTED_MAX + 1)
+        directives = [_fold(part) for part in parts]
+        self.robots += [directive for directive in directives if directive]
+        if len(self.robots) > LISTED_MAX or len(parts) > LISTED_MAX:
+            self.capped.add("robots")
+            del self.robots[LISTED_MAX:]
 
     def _read_base(self, base: Element, url: str) -> None:
         href = base.attr("href")
@@ -530,6 +658,21 @@ def _anchors(document: Document) -> _Anchors:
             empty_links.append(element)
     fragments = frozenset([name for name in names if name])
     return _Anchors(fragments, empty_links, microdata, rdfa)
+
+
+def _first_links(
+    found: list[turbohtml.Link], base_chars: int, page_bytes: int
+) -> list[turbohtml.Link]:
+    """Return as many links as are listed; all, but for pages that bring too many."""
+    listed = found[:LISTED_MAX]
+    if len(listed) * base_chars + ENCODED_TIMES * page_bytes <= URLS_MAX_CHARS:
+        return listed
+    left = URLS_MAX_CHARS
+    for count, link in enumerate(listed):
+        left -= base_chars + len(link.url)
+        if left < 0:
+            return listed[:count]
+    return listed
 
 
 def _link_table(
@@ -609,10 +752,14 @@ def _alt_inside(link: Element) -> str:
     return "" if image is None else _alt(image)
 
 
-def _images(elements: Iterable[Element], resolve: Resolver) -> Iterator[Image]:
-    for element in elements:
+def _images(elements: Sequence[Element], resolve: Resolver) -> Iterator[Image]:
+    urls_left = URLS_MAX_CHARS
+    for element in elements[:LISTED_MAX]:
         source = (element.attr("src") or "").strip()
         url = resolve[source] if source else ""
+        urls_left -= len(url)
+        if urls_left < 0:
+            return
         line, column = element.position or NOWHERE
         yield Image(url, element.attr("alt"), line, column + 1)
 
@@ -627,37 +774,58 @@ def _meta_refresh(
     return MetaRefresh(delay_s, resolve[target] if target else url)
 
 
-def _visible_words(body: Element | None) -> list[str]:
-    """Return the words of the page; each ends at white space and at every tag."""
+def _visible_text(body: Element | None) -> str:
+    """Return the text of the page; a word ends at white space and at every tag."""
     if body is None:
-        return []
+        return ""
     body.remove(INVISIBLE)
-    return " ".join(body.strings).split()
+    return " ".join(body.strings)
 
 
-def _text_hash(words: Iterable[str]) -> str:
-    # Run together: new line breaks, or a tag inside a word, change nothing.
-    text = "".join(words).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:32]
+def _pieces(text: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words piece by piece, and whether the first goes on with the last."""
+    goes_on = False
+    for start in range(0, len(text), WORDS_AT_ONCE_CHARS):
+        piece = text[start : start + WORDS_AT_ONCE_CHARS]
+        yield piece.split(), goes_on and not piece[0].isspace()
+        goes_on = not piece[-1].isspace()
+
+
+def _folded(text: str) -> str:
+    pieces = [" " * (not goes_on) + " ".join(words) for words, goes_on in _pieces(text)]
+    return "".join(pieces).strip(" ")
+
+
+def _count_and_hash(text: str) -> tuple[int, str]:
+    """Return how many words a text has, and a digest of them.
+
+    They are run together: new line breaks, or a tag inside a word, change nothing.
+    """
+    count = 0
+    digest = hashlib.sha256()
+    for words, goes_on in _pieces(text):
+        count += len(words) - goes_on
+        digest.update("".join(words).encode("utf-8", "surrogatepass"))
+    return count, digest.hexdigest()[:32]
 
 
 def _structured_data(
-    document: Document, outline: _Outline, anchors: _Anchors
-) -> tuple[StructuredItem, ...]:
+    document: Document, outline: _Outline, anchors: _Anchors, page_bytes: int
+) -> list[StructuredItem]:
     """Return the page's structured data; a format is only read where its mark was met.
 
     Looking for formats that are not there would take as long as all the links.
     """
     items: list[StructuredItem] = []
-    if outline.json_ld:
+    if outline.json_ld and outline.json_ld_left >= 0:
         items += _json_ld(outline.json_ld)
     if anchors.microdata:
-        items += _microdata(document)
+        items += _microdata(document, page_bytes)
     if anchors.rdfa:
-        items += _rdfa(document)
+        items += _rdfa(document, page_bytes)
     if outline.has_opengraph:
         items += _opengraph(document)
-    return tuple(items)
+    return items
 
 
 def _json_ld(scripts: Iterable[Element]) -> Iterator[StructuredItem]:
@@ -706,21 +874,21 @@ def _json_ld_types(value: object) -> tuple[str, ...]:
     return tuple(name for name in types if isinstance(name, str))
 
 
-def _microdata(document: Document) -> list[StructuredItem]:
+def _microdata(document: Document, page_bytes: int) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("microdata", tuple((item.type or "").split()), _plain(item))
-            for item in document.microdata()
+            for item in _bounded(page_bytes, 0, document.microdata)[: LISTED_MAX + 1]
         ]
     except RecursionError:  # items inside items, deeper than 400 or in a circle
         return []
 
 
-def _rdfa(document: Document) -> list[StructuredItem]:
+def _rdfa(document: Document, page_bytes: int) -> list[StructuredItem]:
     try:
         return [
             StructuredItem("rdfa", tuple(item.type), _plain(item))
-            for item in document.rdfa()
+            for item in _bounded(page_bytes, 0, document.rdfa)[: LISTED_MAX + 1]
         ]
     except RecursionError:
         return []

@@ -249,7 +249,9 @@ class Facts:
     the ids and names that `#...` can point to; `base` the URL that relative links
     were resolved against; `text_hash` is a hex digest of the visible words.
     `encoding` is a WHATWG name and `encoding_source` how it was learnt: "bom",
-    "http", "meta", "detected" or "default".
+    "http", "meta", "detected" or "default". `capped` names, in order, what a page had
+    more of than is listed: "links", "images", ...; "markup" where only its first part
+    was read.
     """
 
     title: str | None
@@ -268,6 +270,7 @@ class Facts:
     text_hash: str
     encoding: str
     encoding_source: str
+    capped: tuple[str, ...] = ()
 
     @property
     def link_count(self) -> int:

@@ -236,6 +236,7 @@ class Report:
         by_reason: pages that fell short by reason: "HTTP 404", "dns", ...
         by_host, by_content_type: Tally of pages by host (and port), by media type.
         html_pages, links: pages that are HTML, and the links that stand on them.
+        capped: pages of which not everything is listed; see `Facts.capped`.
         body_bytes, wire_bytes: bytes of all bodies, decoded and as they came.
         attempts: requests made for the pages, retries counted.
         duplicates: URLs of the input that had come before and were not asked again.
@@ -258,6 +259,7 @@ class Report:
         self.by_content_type = Tally(CONTENT_TYPES_KEPT)
         self.html_pages = 0
         self.links = 0
+        self.capped = 0
         self.body_bytes = 0
         self.wire_bytes = 0
         self.attempts = 0
@@ -305,6 +307,7 @@ class Report:
         if facts is not None:
             self.html_pages += 1
             self.links += facts.link_count
+            self.capped += bool(facts.capped)
         self._add_times(page)
         if size and (len(self._largest) < TOP_PAGES or size > self._largest[-1][0]):
             large = LargePage(size, page.url[:URL_MAX_CHARACTERS], page.content_type)
@@ -410,6 +413,7 @@ class Report:
         self.by_content_type.merge(other.by_content_type)
         self.html_pages += other.html_pages
         self.links += other.links
+        self.capped += other.capped
         self.body_bytes += other.body_bytes
         self.wire_bytes += other.wire_bytes
         self.attempts += other.attempts
@@ -531,6 +535,7 @@ class Report:
             "content_types": _tally_to_dict(self.by_content_type),
             "html_pages": self.html_pages,
             "links": self.links,
+            "capped": self.capped,
             "body_bytes": self.body_bytes,
             "wire_bytes": self.wire_bytes,
             "attempts": self.attempts,

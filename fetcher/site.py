@@ -411,7 +411,9 @@ class Site:
                 targets.append(self._judge(sort, depth, may_follow, found))
         if ":~:" in links.fragments:
             self._note_directives(links, page, found)
-        anchors = joined_fragments(page.facts)
+        # Of a page that was not read to its end, what `#...` leads to is not known.
+        is_cut = "markup" in page.facts.capped
+        anchors = None if is_cut else joined_fragments(page.facts)
         self._graph.add_page(page.final_url, number, links, targets, anchors)
         return found
 

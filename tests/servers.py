@@ -71,6 +71,9 @@ class Peer:
             if not self.pause(every_s):
                 return
 
+    def end_sending(self) -> None:
+        self._connection.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """End the connection by RST instead of FIN."""
         self._connection.setsockopt(
@@ -392,6 +395,19 @@ def close_at_once(peer: Peer) -> None:
     peer.read_head()
 
 
+def half_close_before_head(peer: Peer) -> None:
+    """Say that nothing more will come, and keep the connection."""
+    peer.read_head()
+    peer.end_sending()
+    peer.pause(SOCKET_LIMIT_S)
+
+
+def deaf(peer: Peer) -> None:
+    """Answer without having read, and never read."""
+    peer.send(message(b"deaf"))
+    peer.pause(0.3)
+
+
 def reset_before_head(peer: Peer) -> None:
     peer.read_head()
     peer.reset()
@@ -504,7 +520,7 @@ def gzip_bomb(size_bytes: int = 200_000_000) -> Behaviour:
 
 
 def gzipped(body: bytes) -> bytes:
-    return gzip.compress(body)
+    return gzip.compress(body, mtime=0)
 
 
 # Certificates, made when a test asks for them.
@@ -523,6 +539,8 @@ class Certificates:
     unknown_root: ssl.SSLContext
     missing_intermediate: ssl.SSLContext
     old_version: ssl.SSLContext
+    http_2: ssl.SSLContext  # chooses it, whatever the server then speaks
+    long_chain: ssl.SSLContext
 
 
 def make_certificates(
@@ -555,7 +573,23 @@ def make_certificates(
         unknown_root=context("unknown", issuer=(other_key, other)),
         missing_intermediate=context("leaf", issuer=(middle_key, middle)),
         old_version=_old_version(context("old")),
+        http_2=_http_2(context("http2")),
+        long_chain=_long_chain(directory, context("long")),
     )
+
+
+def _http_2(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _long_chain(directory: Path, context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a context show 200 KB of certificates (OpenSSL takes 100 KB)."""
+    leaf = (directory / "long.pem").read_bytes()
+    root = (directory / "root.pem").read_bytes()
+    (directory / "long.pem").write_bytes(leaf + root * (200_000 * 4 // 3 // len(root)))
+    context.load_cert_chain(directory / "long.pem")
+    return context
 
 
 def _old_version(context: ssl.SSLContext) -> ssl.SSLContext:

@@ -220,6 +220,7 @@ def test_a_row_has_every_field_of_a_page_and_its_facts():
         "h1": ["One", "Three"],
         "word_count": 12,
         "text_hash": "abc",
+        "capped": [],
         "links": [
             {
                 "url": "https://a.example/b",

@@ -11,7 +11,7 @@ import pytest
 from fetcher.models import Settings
 from fetcher.transport import get_url
 from tests import servers
-from tests.campaigns.answers import CASES
+from tests.hostile.answers import CASES
 from tests.servers import serve
 
 DEADLINE_S = 0.6
@@ -64,7 +64,8 @@ def test_whatever_a_server_does_the_account_of_it_is_right(case, certificates):
         took_s = time.monotonic() - began_s
         memory_kb = peak_kb() - before_kb
     kind = page.failure.kind if page.failure else None
-    assert (page.state, kind) == (case.state, case.kind), page.reason
+    assert page.state is case.state, page.reason
+    assert kind in {case.kind, *case.or_kinds}, page.reason
     assert took_s < (DEADLINE_S + MARGIN_S if case.waits else 2.0)
     assert (took_s > DEADLINE_S - 0.1) or not case.waits
     assert page.timings.total_s == pytest.approx(took_s, abs=0.05)

@@ -28,7 +28,7 @@ COLUMNS = (
     *("fetched_at", "certificate_not_after", "certificate_verified"),
     *("title", "description", "canonical", "language", "robots", "h1"),
     *("word_count", "text_hash", "links", "images", "images_without_alt"),
-    *("findings", "extract"),
+    *("capped", "findings", "extract"),
 )
 
 
@@ -85,12 +85,13 @@ def _answer(page: Page) -> tuple[object, ...]:
 def _content(page: Page) -> tuple[object, ...]:
     facts = page.facts
     if facts is None:
-        return (None,) * 11
+        return (None,) * 12
     return (
         *(facts.title, facts.description, facts.canonical, facts.language),
         *(", ".join(facts.robots), " | ".join(facts.h1)),
         *(facts.word_count, facts.text_hash, len(facts.links), len(facts.images)),
         sum(image.alt is None for image in facts.images),
+        ", ".join(facts.capped),
     )
 
 

@@ -79,7 +79,7 @@ def _answer(page: Page, facts: Facts | None) -> dict[str, object]:
 
 CONTENT_FIELDS = (
     *("title", "description", "canonical", "language", "robots", "h1"),
-    *("word_count", "text_hash"),
+    *("word_count", "text_hash", "capped"),
 )
 
 

@@ -381,6 +381,9 @@ def _unread(unread: int | None) -> str:
 def _remarks(report: Report) -> Iterator[str]:
     if report.links:
         yield f"{report.links:,} links on {report.html_pages:,} HTML pages"
+    if report.capped:
+        pages = "page has" if report.capped == 1 else "pages have"
+        yield f"{report.capped:,} {pages} more than is listed"
     if report.wire_bytes and report.wire_bytes < report.body_bytes * 0.99:
         yield f"{human_size(report.wire_bytes)} over the wire"
     if report.duplicates == 1:

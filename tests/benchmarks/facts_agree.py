@@ -64,8 +64,8 @@ class Difference(NamedTuple):
 
 def by_fetcher(content: bytes, url: str) -> Reading:
     found = facts.extract(content, url)
-    document = facts._parse(content)
-    words = facts._visible_words(facts._Outline(document, url, 0).body)
+    document = facts._parse(content).document
+    words = facts._visible_text(facts._Outline(document, url, 0).body).split()
     return Reading(found.title, {same_form(link.url) for link in found.links}, words)
 
 
