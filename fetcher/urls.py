@@ -495,7 +495,9 @@ def strip_session_ids(href: str) -> str:
     if ";" not in href and "?" not in href and "/(" not in href:
         return href
     path, mark, query = href.partition("?")
-    path = _SESSION_IN_PATH.sub("", path)
+    begins = path.find("/", 8)  # a host may hold what looks like a session
+    if begins >= 0:
+        path = path[:begins] + _SESSION_IN_PATH.sub("", path[begins:])
     return _without_params(path + mark + query, _is_session)
 
 
