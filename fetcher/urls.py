@@ -53,6 +53,7 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_AROUND = " \t\n\r\x0b\x0c"  # other white space is part of the URL, and to browsers bad
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _AUTHORITY = re.compile(r"//([^/?#]*)")
 # A fragment in which WHATWG percent-encodes nothing.
@@ -126,7 +127,7 @@ def parse(url: str) -> Url:
     Raises:
         BadUrl: if it is refused.
     """
-    text = url.strip()
+    text = url.strip(_AROUND)
     if len(text) > URL_MAX_CHARS or _PLAIN.fullmatch(text) is None:
         raise BadUrl(_why_refused(text))
     try:

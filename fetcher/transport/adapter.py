@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 from collections.abc import Generator, Iterable, Mapping
 
 import requests
@@ -83,13 +84,25 @@ class CurlResponse(urllib3.HTTPResponse):
 _VERSION_NUMBERS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 
 
+# draft-ietf-httpbis-rfc6265bis-20, 5.6: a cookie with one of these is none. Sent back,
+# it would not be a header field either.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# http.cookiejar stumbles over what no float holds, and drops all that the answer set.
+_LONG_AGE = re.compile(r"(max-age\s*=[\s\"]*-?\d{9})\w+", re.IGNORECASE)
+
+
+def _shortened(age: re.Match[str]) -> str:
+    return age[1]
+
+
 class _OriginalResponse:
     """As much of http.client's response as requests asks to find cookies."""
 
     def __init__(self, headers: Headers) -> None:
         self.msg = http.client.HTTPMessage()
         for value in headers.get_all("set-cookie"):
-            self.msg["Set-Cookie"] = value
+            if _CONTROL.search(value) is None:
+                self.msg["Set-Cookie"] = _LONG_AGE.sub(_shortened, value)
 
     def close(self) -> None:
         """Do nothing: there is nothing left to read."""

@@ -133,8 +133,9 @@ def _watch(child: subprocess.Popen[bytes], box: BlackBox) -> float | None:
         try:
             child.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            waited_s = time.monotonic() - box.began()[1]
-            if waited_s <= HUNG_S:
+            before = box.began()
+            waited_s = time.monotonic() - before[1]
+            if waited_s <= HUNG_S or box.began() != before:
                 continue
             child.kill()
             child.wait()

@@ -40,7 +40,9 @@ class BlackBox:
         """Write down a case before it is begun."""
         kept = case[:CASE_MAX_BYTES]
         self._memory[_HEAD.size : _HEAD.size + len(kept)] = kept
-        _HEAD.pack_into(self._memory, 0, number, len(kept), time.monotonic())
+        # In one piece: `pack_into` writes zeros first, and a reader saw them.
+        head = _HEAD.pack(number, len(kept), time.monotonic())
+        self._memory[: _HEAD.size] = head
 
     def began(self) -> tuple[int, float]:
         """Return the number of the last case and when it began."""

@@ -99,8 +99,8 @@ def judge(case: bytes, result: object) -> None:
     """The same host by the standard and by libcurl, or a refusal in one sentence."""
     assert isinstance(result, Read)
     base, reference = parts_of(case)
-    _judge_one(result.parsed, place_of(reference.strip()))
-    _judge_one(result.joined_parsed, place_of(result.joined.strip()))
+    _judge_one(result.parsed, place_of(reference))
+    _judge_one(result.joined_parsed, place_of(result.joined))
     page = place_of(base)
     if page not in (REFUSED, UNKNOWN):
         _judge_joined(result, place_of(reference, page))
