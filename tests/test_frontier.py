@@ -553,5 +553,7 @@ def test_a_million_steps_break_no_rule():
 def test_a_date_that_no_calendar_has_is_no_retry_after(date):
     """A server that names the year 10^20 does not end the run."""
     assert retry_after_s(answer(request(), 503, Retry_After=date)) is None
-    page = answer(request(), 503, Retry_After="Fri, 02 Jan 2026 00:00:00 GMT", Date=date)
+    page = answer(
+        request(), 503, Retry_After="Fri, 02 Jan 2026 00:00:00 GMT", Date=date
+    )
     assert retry_after_s(page) is not None

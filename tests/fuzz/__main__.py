@@ -120,7 +120,9 @@ def _child(
         stderr = errors.read().decode(errors="replace")[-4_000:]
     told = [json.loads(line) for line in said if line.endswith(b"\n")]
     if hung is not None:
-        return Finding("hang", f"no end after {hung:.0f} s of wall time\n{stderr}"), told
+        return Finding(
+            "hang", f"no end after {hung:.0f} s of wall time\n{stderr}"
+        ), told
     if child.returncode:
         how = f"the process ended with {child.returncode}"
         return Finding("crash", f"{how}\n{stderr}"), told

@@ -19,9 +19,23 @@ from fetcher.transport.sessions import Client
 from .harness import Target, Wrong, mutated, of_words
 
 HOSTS = (
-    *("a.example", "b.example", "www.a.example", "aa.example", "a.example.", "intranet"),
+    *(
+        "a.example",
+        "b.example",
+        "www.a.example",
+        "aa.example",
+        "a.example.",
+        "intranet",
+    ),
     *("wiki", "127.0.0.1", "10.0.0.1", "[::1]", "co.uk", "a.co.uk", "b.co.uk"),
-    *("xn--bcher-kva.example", "a.local", "b.local", "localhost", "1.example", "example"),
+    *(
+        "xn--bcher-kva.example",
+        "a.local",
+        "b.local",
+        "localhost",
+        "1.example",
+        "example",
+    ),
 )
 WORDS = (
     *(b"a=b", b"a", b"=b", b"=", b"", b";", b"; ", b",", b"a=b, c=d", b'a="b;c"'),

@@ -136,12 +136,33 @@ def _peak_mb() -> float:
 
 NASTY = (
     *(b"\0", b"\r", b"\n", b"\r\n", b"\t", b" ", b"\x0b", b"\x0c", b"\x1b[2J", b"\x7f"),
-    *(b"\x80", b"\x85", b"\xa0", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+    *(
+        b"\x80",
+        b"\x85",
+        b"\xa0",
+        b"\xff",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+    ),
     *("\u2028".encode(), "\u202e".encode(), "\ufeff".encode(), "\ufffd".encode()),
     *("\u0130".encode(), "ß".encode(), "\U0001f600".encode(), "\uff0f".encode()),
     *(b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\x1f\x8b"),
     *(b"-1", b"0", b"1e999", b"4294967296", b"18446744073709551616", b"9" * 400),
-    *(b"%", b"%00", b"%zz", b"%ff", b"%s%n", b"../", b"\\", b"'", b'"', b"<", b">", b"&"),
+    *(
+        b"%",
+        b"%00",
+        b"%zz",
+        b"%ff",
+        b"%s%n",
+        b"../",
+        b"\\",
+        b"'",
+        b'"',
+        b"<",
+        b">",
+        b"&",
+    ),
 )
 
 

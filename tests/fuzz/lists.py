@@ -21,10 +21,26 @@ from .harness import Target, Wrong, mutated, of_words
 WORDS = (
     *(b"http://a.example/", b"https://b.example/x?y#z", b"a.example", b"localhost:80"),
     *(b"# comment", b" # comment", b"#", b"//a.example", b"ftp://a/", b"javascript:x"),
-    *(b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\x85", "\u0085".encode(), b"\x0b", b"\x0c"),
+    *(
+        b"\n",
+        b"\n",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\x85",
+        "\u0085".encode(),
+        b"\x0b",
+        b"\x0c",
+    ),
     *("\u2028".encode(), "\u2029".encode(), b"\x1c", b"\x1d", b"\x1e", b"\0", b"\x1a"),
     *(b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
-    *("\ufeff".encode() + b"#", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+    *(
+        "\ufeff".encode() + b"#",
+        b"\xff",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+    ),
     *(b"http://[", b"http://a b/", b"http://a\\@b/", b'"http://a/"', b"a,b,c", b"<a>"),
     *("http://ü.example/é".encode(), "http://a\u200b/".encode(), b"\t", b" ", b"."),
 )
@@ -57,7 +73,9 @@ def make(dice: random.Random) -> bytes:
         return mutated(content, dice, WORDS)
     if kind < 0.97:
         return content
-    unit = dice.choice((b"a", b" ", b"#", b"\0", b"http://a/", b"\xff", b"\xef\xbb\xbf"))
+    unit = dice.choice(
+        (b"a", b" ", b"#", b"\0", b"http://a/", b"\xff", b"\xef\xbb\xbf")
+    )
     size = dice.choice((LINE_MAX_CHARACTERS, LINE_MAX_CHARACTERS, 200_000, LARGE))
     huge = unit * (size // len(unit) + dice.choice((0, 1, 2)))
     encoded = huge.decode("latin-1").encode(dice.choice(("latin-1", "utf-16")))
@@ -124,7 +142,9 @@ def _judge_entry(line: str, entry: Request | Page) -> None:
         if failure is None or failure.kind is not Kind.BAD_URL:
             raise Wrong(f"{line[:200]!r} became {entry!r}")
         if len(entry.url) > 1_000:
-            raise Wrong(f"a bad line of {len(entry.url):,} characters is repeated whole")
+            raise Wrong(
+                f"a bad line of {len(entry.url):,} characters is repeated whole"
+            )
         return
     if len(line) > LINE_MAX_CHARACTERS:
         raise Wrong(f"a line of {len(line):,} characters became {entry.url!r}")

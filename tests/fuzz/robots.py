@@ -26,8 +26,24 @@ WORDS = (
     *(b"Crawl-delay: 5\n", b"Crawl-delay: 1e9\n", b"Crawl-delay: 99999999999999\n"),
     *(b"Sitemap: http://h.example/s.xml\n", b"Sitemap: //x\n", b"Sitemap: [\n"),
     *(b"Disallow /x\n", b"dissallow: /x\n", b"User agent *\n", b"# x\n", b":\n", b"\n"),
-    *(b"\r", b"\xef\xbb\xbf", b"\xff\xfe", b"%2F", b"%zz", b"*", b"$", b"/", b"?", b":"),
-    *("Disallow: /ä\n".encode(), b"Disallow: /\xe4\n", b"Allow: /%C3%A4\n", b"<html>\n"),
+    *(
+        b"\r",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"%2F",
+        b"%zz",
+        b"*",
+        b"$",
+        b"/",
+        b"?",
+        b":",
+    ),
+    *(
+        "Disallow: /ä\n".encode(),
+        b"Disallow: /\xe4\n",
+        b"Allow: /%C3%A4\n",
+        b"<html>\n",
+    ),
     *(b"*a" * 40, b"/" * 100, b"a" * 300, b"\x0c", b"\x85", "\u2028".encode(), b"\0"),
 )
 PATH_PIECES = (
@@ -63,7 +79,9 @@ def _simple(dice: random.Random) -> str:
     lines = []
     for _ in range(dice.randint(1, 4)):
         for _ in range(dice.randint(1, 2)):
-            agent = dice.choice(("*", "fetcher", "Fetcher", "other", "fetch", "fetchers"))
+            agent = dice.choice(
+                ("*", "fetcher", "Fetcher", "other", "fetch", "fetchers")
+            )
             lines.append(f"User-agent: {agent}")
         for _ in range(dice.randint(0, 4)):
             rule = dice.choice(("Allow", "Disallow"))
@@ -183,6 +201,8 @@ _COUNTS: tuple[Callable[[str], int], ...] = (
     len,
     lambda pattern: len(pattern.encode()),
     lambda pattern: len(_octets(pattern)),
+    # Protego's: `?` is three octets, and so are others that a URL may hold as they are.
+    lambda pattern: len(quote(_octets(pattern), safe="/%*=")),
     lambda pattern: len(re.sub(rb"\*+", b"*", _octets(pattern))),
     lambda pattern: len(re.sub(rb"\*+$", b"", _octets(pattern))),
     lambda pattern: len(re.sub(rb"\*+(?!$)", b"*", _octets(pattern)).rstrip(b"*")),

@@ -24,11 +24,33 @@ WORDS = (
     *(b"a.example", b"B.EXAMPLE", b"127.0.0.1", b"0x7f.1", b"0177.1", b"2130706433"),
     *(b"[::1]", b"[::ffff:127.0.0.1]", b"[fe80::1%25eth0]", b"localhost", b"1.2.3.4.5"),
     *(b"@", b":", b":80", b":443", b":0", b":65536", b"user:secret@", b"a@b@", b"%40"),
-    *(b"/", b"\\", b"?", b"#", b".", b"..", b"%2e", b"%2f", b"%5c", b"%3a", b"%00", b"%"),
+    *(
+        b"/",
+        b"\\",
+        b"?",
+        b"#",
+        b".",
+        b"..",
+        b"%2e",
+        b"%2f",
+        b"%5c",
+        b"%3a",
+        b"%00",
+        b"%",
+    ),
     *(b"\t", b"\n", b"\r", b" ", b"\0", b"\x7f", b"xn--", b"xn--bcher-kva", b"utm_a=1"),
     *("ü", "ß", "。", "．", "／", "＠", "：", "％", "①", "\u00ad", "\u200b", "\u202e"),
     *(b";jsessionid=1", b"&sid=abcdefghij0123456789x", b"/(S(abcdefghij0123456789x))/"),
-    *(b"javascript:", b"mailto:", b"data:", b"file:///", b"ftp://", b"ws://", b"&", b"="),
+    *(
+        b"javascript:",
+        b"mailto:",
+        b"data:",
+        b"file:///",
+        b"ftp://",
+        b"ws://",
+        b"&",
+        b"=",
+    ),
 )
 BYTES = tuple(word if isinstance(word, bytes) else word.encode() for word in WORDS)
 BASES = (BASE, "https://b.example/", "http://u:p@b.example:81/x/?y", "mailto:a@b", "")
@@ -145,7 +167,9 @@ def _judge_spelling(found: urls.Url) -> None:
     if urls.parse(found.href)[:4] != found[:4]:
         raise Wrong(f"{found.href!r} is read as {urls.parse(found.href)!r}")
     if _origin(found.href) != found.origin:
-        raise Wrong(f"{found.href!r} belongs to {_origin(found.href)!r} for the adapter")
+        raise Wrong(
+            f"{found.href!r} belongs to {_origin(found.href)!r} for the adapter"
+        )
     host = urlsplit(found.href).hostname or ""
     if host != found.host.strip("[]"):
         raise Wrong(f"{found.href!r} has the host {host!r} for urllib")
