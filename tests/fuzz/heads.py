@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from typing import NamedTuple
 
 from fetcher.facts import decode
@@ -96,8 +97,12 @@ def judge(case: bytes, result: object) -> None:
     if result.encoding not in ENCODINGS:
         raise Wrong(f"{result.charset!r} is read as {result.encoding!r}")
     charset = result.charset
-    if charset is not None and (charset != charset.lower() or not charset.isprintable()):
+    if charset is not None and (charset != charset.lower() or _hides(charset)):
         raise Wrong(f"the charset {charset!r}")
+
+
+def _hides(text: str) -> bool:
+    return any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in text)
 
 
 def _fields_of(case: bytes) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fetcher.errors import InputError
 from fetcher.models import Kind, Request
-from fetcher.output import LINE_MAX_CHARACTERS
+from fetcher.output import LINE_MAX_CHARACTERS, LINE_START_CHARACTERS
 from fetcher.page import Page
 from fetcher.source import Source, count_entries
 
@@ -131,7 +131,11 @@ def _lines(case: bytes) -> list[str]:
 
 def _holds_something(line: str) -> bool:
     if len(line) > LINE_MAX_CHARACTERS:  # nobody looks at the rest of it
-        return not line.lstrip().startswith("#")
+        if line.lstrip().startswith("#"):
+            return False
+        line = line[:LINE_START_CHARACTERS]
+        if not line.strip().strip("\ufeff"):
+            return True
     text = line.strip().removeprefix("\ufeff").strip()
     return bool(text) and not text.startswith("#")
 
