@@ -853,7 +853,15 @@ def test_a_body_that_waits_for_memory_ends_at_the_deadline(monkeypatch):
         "b=2\x01",
         "b=2\x7f",
     ],
-    ids=["age of 400 digits", "of 5000 digits", "no age", "no number", "NUL", "control", "DEL"],
+    ids=[
+        "age of 400 digits",
+        "of 5000 digits",
+        "no age",
+        "no number",
+        "NUL",
+        "control",
+        "DEL",
+    ],
 )
 def test_one_bad_cookie_does_not_cost_the_others(bad):
     """What a server sets beside a cookie that makes no sense is kept in silence."""

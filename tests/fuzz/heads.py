@@ -23,12 +23,29 @@ WORDS = (
     *(b"HTTP/1.1 103 \r\n", b"HTTP/", b"HTTP/1.1", b"\r\n", b"\n", b"\r\n\r\n", b"\r"),
     *(b"Content-Type: text/html; charset=utf-8\r\n", b"Content-Type:\r\n", b": x\r\n"),
     *(b"content-type: TEXT/HTML;charset='idna'\r\n", b'Content-Type: a/b; charset="'),
-    *(b"Content-Type: text/html; charset=utf-7\r\n", b"; charset=utf-16", b"; charset="),
+    *(
+        b"Content-Type: text/html; charset=utf-7\r\n",
+        b"; charset=utf-16",
+        b"; charset=",
+    ),
     *(b"; charset=punycode", b"; charset=rot13", b"; charset=replacement", b"; a=b;"),
     *(b"; charset=base64", b"; charset=" + b"a" * 3_000, b"; charset=x-user-defined"),
     *(b"Set-Cookie: a=b\r\n", b"Link: <x>; rel=next\r\n", b"X\r\n", b" folded\r\n"),
-    *(b"\tfolded\r\n", b" \r\n", b"\t\r\n", b"X : y\r\n", b"X:y\r\n", b"X: " + b"y" * 9_000),
-    *(b"Server: \xff\xfe\r\n", b"Server: a\0b\r\n", "Server: ü\r\n".encode(), b":", b";"),
+    *(
+        b"\tfolded\r\n",
+        b" \r\n",
+        b"\t\r\n",
+        b"X : y\r\n",
+        b"X:y\r\n",
+        b"X: " + b"y" * 9_000,
+    ),
+    *(
+        b"Server: \xff\xfe\r\n",
+        b"Server: a\0b\r\n",
+        "Server: ü\r\n".encode(),
+        b":",
+        b";",
+    ),
     *(b"X-A: 1\r\nX-A: 2\r\n", b"x-a: 3\r\n", b"cf-mitigated: challenge\r\n", b"\x85"),
 )
 # WHATWG Encoding, 4.2: names of all encodings, in lower case.

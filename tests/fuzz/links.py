@@ -143,8 +143,10 @@ def run(case: bytes) -> Said:
     """Ask every rule about the text, and the facts about a page that holds it."""
     text = case.decode("utf-8", "replace")
     split = rules.split_fragment(text)
-    problems = [rules.address_problem(each) for each in (text, "mailto:" + text)]
-    problems.append(rules.address_problem("tel:" + text))
+    addresses = [f"mailto:{text}", f"tel:{text}"]
+    if text.startswith(rules.ADDRESS_SCHEMES):
+        addresses.append(text)
+    problems = [rules.address_problem(each) for each in addresses]
     words = re.sub(r"[^\w]+", " ", text)
     found = [
         rules.text_directive_found(each, f"{words} some words {words}")

@@ -33,12 +33,40 @@ WORDS = (
     *(b"<base href='#'>", b"<base href='../..'>", b"<base target=x>", b"<base href>"),
     *(b"<meta http-equiv=refresh content='0;url=x'>", b"<meta http-equiv=refresh "),
     *(b"content='1e999;'>", b"content='0; URL=\"javascript:x\"'>", b"content=';'>"),
-    *(b"<meta charset=utf-16>", b"<meta charset=x-user-defined>", b"<meta charset=idna>"),
+    *(
+        b"<meta charset=utf-16>",
+        b"<meta charset=x-user-defined>",
+        b"<meta charset=idna>",
+    ),
     *(b"<meta name=description content=x>", b"<meta property=og:image content=x>"),
     *(b"<img srcset='a 1x, b 2x'>", b"<link rel=canonical href=x>", b"<template>"),
-    *(b"<svg>", b"</svg>", b"<math>", b"<foreignObject>", b"<table>", b"<td>", b"<select>"),
-    *(b"<script>", b"</script>", b"<style>", b"</style>", b"<textarea>", b"<plaintext>"),
-    *(b"<noscript>", b"<iframe>", b"<frameset>", b"<form>", b"<p>", b"</p>", b"<b>", b"<i>"),
+    *(
+        b"<svg>",
+        b"</svg>",
+        b"<math>",
+        b"<foreignObject>",
+        b"<table>",
+        b"<td>",
+        b"<select>",
+    ),
+    *(
+        b"<script>",
+        b"</script>",
+        b"<style>",
+        b"</style>",
+        b"<textarea>",
+        b"<plaintext>",
+    ),
+    *(
+        b"<noscript>",
+        b"<iframe>",
+        b"<frameset>",
+        b"<form>",
+        b"<p>",
+        b"</p>",
+        b"<b>",
+        b"<i>",
+    ),
     *(b"<script type='application/ld+json'>{\"@type\": [1]}</script>", b"<!--", b"-->"),
     *(b"<div itemscope itemprop=x itemref='a b' id=a>", b"<p typeof=x property=y>"),
     *(b"<![CDATA[", b"]]>", b"<?x", b"<!doctype html>", b"&#0;", b"&#xd800;", b"&amp"),
@@ -54,7 +82,9 @@ def _repeated(start: bytes, unit: bytes, end: bytes = b"") -> Callable[[int], by
         if b"%d" not in unit:
             return start + unit * (size // len(unit)) + end
         many = size // (len(unit) + 4)
-        return start + b"".join(unit.replace(b"%d", b"%d" % n) for n in range(many)) + end
+        return (
+            start + b"".join(unit.replace(b"%d", b"%d" % n) for n in range(many)) + end
+        )
 
     return made
 
@@ -117,7 +147,9 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "rdfa closed": _repeated(b"<p>", b"<p typeof=x property=y>z</p>"),
     "opengraph": _repeated(b"", b"<meta property=og:a%d content=x>"),
     "json": _repeated(b"<script type=application/ld+json>", b"[", b"</script>"),
-    "json objects": _repeated(b"<script type=application/ld+json>", b'{"a":', b"</script>"),
+    "json objects": _repeated(
+        b"<script type=application/ld+json>", b'{"a":', b"</script>"
+    ),
     "json number": _repeated(b"<script type=application/ld+json>", b"9", b"</script>"),
     "jsons": _repeated(b"", b"<script type=application/ld+json>{}</script>"),
     "refreshes": _repeated(b"", b"<meta http-equiv=refresh content='0;url=x'>"),

@@ -37,22 +37,57 @@ ENTRY = (
 )
 WORDS = (
     *(XML, URLSET, INDEX, b"<urlset>", b"</urlset>", b"</sitemapindex>", b"<url>"),
-    *(b"</url>", b"<loc>", b"</loc>", b"http://h.example/", b"<lastmod>", b"</lastmod>"),
-    *(b"<sitemap>", b"</sitemap>", b"2026-01-02", b"2026-01-02T03:04:05+99:99", b"0000"),
+    *(
+        b"</url>",
+        b"<loc>",
+        b"</loc>",
+        b"http://h.example/",
+        b"<lastmod>",
+        b"</lastmod>",
+    ),
+    *(
+        b"<sitemap>",
+        b"</sitemap>",
+        b"2026-01-02",
+        b"2026-01-02T03:04:05+99:99",
+        b"0000",
+    ),
     *(b"Mon, 01 Jan 99999999999999999999 00:00:00 +0000", b"9999-12-31T23:59:59-23:59"),
     *(b"0001-01-01T00:00:00+23:59", b"<rss version='2.0'><channel>", b"<item><link>"),
-    *(b"</link></item>", b"</channel></rss>", b"<feed xmlns='http://www.w3.org/2005/Atom'>"),
+    *(
+        b"</link></item>",
+        b"</channel></rss>",
+        b"<feed xmlns='http://www.w3.org/2005/Atom'>",
+    ),
     *(b"<entry><link href='/x'/></entry>", b"</feed>", b"<pubDate>", b"</pubDate>"),
     *(b"<rdf:RDF xmlns:rdf='x'>", b"<image:image>", b"&amp;", b"&#0;", b"&#x110000;"),
     *(b"&lol;", b"&x;", b"%x;", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?x", b"?>"),
     *(b"<!DOCTYPE urlset SYSTEM 'file://@CANARY@'>", b"<!DOCTYPE urlset ["),
     *(b"<!ENTITY x SYSTEM 'file://@CANARY@'>", b"<!ENTITY lol 'lol'>", b"]>"),
-    *(b"<!ENTITY x SYSTEM 'http://127.0.0.1:@PORT@/'>", b"<!ENTITY % x SYSTEM '@CANARY@'>"),
-    *(b"<!DOCTYPE urlset PUBLIC 'x' 'http://127.0.0.1:@PORT@/x.dtd'>", b"<!ENTITY y '&x;'>"),
+    *(
+        b"<!ENTITY x SYSTEM 'http://127.0.0.1:@PORT@/'>",
+        b"<!ENTITY % x SYSTEM '@CANARY@'>",
+    ),
+    *(
+        b"<!DOCTYPE urlset PUBLIC 'x' 'http://127.0.0.1:@PORT@/x.dtd'>",
+        b"<!ENTITY y '&x;'>",
+    ),
     *(b"<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='@CANARY@'/>",),
-    *(b"<?xml-stylesheet href='http://127.0.0.1:@PORT@/'?>", b" xmlns:a='b'", b" a='b'"),
+    *(
+        b"<?xml-stylesheet href='http://127.0.0.1:@PORT@/'?>",
+        b" xmlns:a='b'",
+        b" a='b'",
+    ),
     *(b"encoding='UTF-16'", b"encoding='utf-7'", b"encoding='x'", b"\xef\xbb\xbf"),
-    *(b"\xff\xfe", b"\xfe\xff", b"\n", b"\r", b"http://h.example/x\n", b"\x1f\x8b", b"/x\n"),
+    *(
+        b"\xff\xfe",
+        b"\xfe\xff",
+        b"\n",
+        b"\r",
+        b"http://h.example/x\n",
+        b"\x1f\x8b",
+        b"/x\n",
+    ),
 )
 BOMB_BYTES = 300_000_000
 
@@ -99,12 +134,15 @@ def _plain(dice: random.Random) -> bytes:
 
 
 def _entry(dice: random.Random, number: int) -> bytes:
-    inside = dice.choice((b"", b"&x;", b"&lol;", b"&y;", b"<a/>", b"<!-- -->", b"&lol9;"))
+    inside = dice.choice(
+        (b"", b"&x;", b"&lol;", b"&y;", b"<a/>", b"<!-- -->", b"&lol9;")
+    )
     return dice.choice(
         (
             ENTRY % number,
             b"<url><loc>http://h.example/%d%b</loc></url>" % (number, inside),
-            b"<sitemap><loc>http://h.example/%d.xml%b</loc></sitemap>" % (number, inside),
+            b"<sitemap><loc>http://h.example/%d.xml%b</loc></sitemap>"
+            % (number, inside),
             b"<item><link>http://h.example/%d</link></item>" % number,
             b"<entry><link href='http://h.example/%d'/>%b</entry>" % (number, inside),
             b"http://h.example/%d\n" % number,
@@ -149,7 +187,9 @@ def _packed(content: bytes, dice: random.Random) -> bytes:
 
 def _bomb(dice: random.Random) -> bytes:
     """Return gzip of far more than 50 MB."""
-    unit = dice.choice((b" ", b"\n", b"a", b"\0", ENTRY % 1, b"http://h.example/\n", b"<a>"))
+    unit = dice.choice(
+        (b" ", b"\n", b"a", b"\0", ENTRY % 1, b"http://h.example/\n", b"<a>")
+    )
     piece = unit * (1_000_000 // len(unit))
     packer = zlib.compressobj(9, wbits=31)
     start = dice.choice((b"", XML + URLSET, XML + URLSET + b"<url><loc>", b"<rss>"))
@@ -162,11 +202,38 @@ def _large(dice: random.Random) -> bytes:
     """Return a few megabytes of one kind."""
     unit = dice.choice(
         (
-            *(ENTRY, b"<a>", b"<a%d>", b"<a b%d='c'/>", b"<url>", b"<url><a>", b"</url>"),
-            *(b"<url><loc>", b"&amp;", b"<!-- x -->", b"<?x y?>", b"\n", b" ", b"<", b"]]>"),
-            *(b"http://h.example/%d\n", b"http://h.example/%d", b"<loc>/</loc>", b"a='b' "),
+            *(
+                ENTRY,
+                b"<a>",
+                b"<a%d>",
+                b"<a b%d='c'/>",
+                b"<url>",
+                b"<url><a>",
+                b"</url>",
+            ),
+            *(
+                b"<url><loc>",
+                b"&amp;",
+                b"<!-- x -->",
+                b"<?x y?>",
+                b"\n",
+                b" ",
+                b"<",
+                b"]]>",
+            ),
+            *(
+                b"http://h.example/%d\n",
+                b"http://h.example/%d",
+                b"<loc>/</loc>",
+                b"a='b' ",
+            ),
             *(b"<url><loc>/</loc><lastmod>%d</lastmod></url>", b"<url xmlns:a%d='b'/>"),
-            *(b"<![CDATA[x]]>", b"&#65;", b"<image:loc>x</image:loc>", dice.choice(WORDS)),
+            *(
+                b"<![CDATA[x]]>",
+                b"&#65;",
+                b"<image:loc>x</image:loc>",
+                dice.choice(WORDS),
+            ),
         )
     )
     many = dice.choice((10_000, 100_000, 3_000_000)) // len(unit)
