@@ -72,7 +72,7 @@ def test_a_case_is_the_same_whenever_it_is_made():
 
 @pytest.mark.parametrize(("reference", "url"), TABLE)
 def test_a_reference_leads_where_a_browser_would_go(reference, url):
-    """By the URL standard's algorithm, to one host; or nowhere, and then it is refused."""
+    """By the URL standard's algorithm, to one host; or nowhere, then it is refused."""
     joined = join(BASE, reference)
     if url is not None:
         assert joined == url
@@ -112,7 +112,7 @@ def test_the_second_reading_of_the_standard_agrees_with_the_table():
     ],
 )
 def test_a_fault_is_found_saved_and_seen_again(name, kind, tmp_path, capsys):
-    """A fuzzer that cannot fail is none: each kind of fault is told, with its case."""
+    """A fuzzer that cannot fail is none: each fault is told, with its case."""
     assert main([name, "--seconds", "8", "--save", str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert f"{kind}" in said
@@ -151,7 +151,7 @@ def test_a_name_that_is_no_target_is_refused():
 
 
 def test_the_canaries_notice_who_touches_them():
-    """Opening the file and connecting to the port are both told, and nothing else is."""
+    """Opening the file and connecting to the port are told, and nothing else is."""
     canary = watch()
     canary.touched()
     assert canary.touched() == ""

@@ -448,7 +448,7 @@ def test_what_is_written_is_read(paths):
 
 
 def test_elements_that_are_no_entries_are_not_read_for_ever():
-    """50 MB of what looks like entries, and is none, would take seconds of the parent."""
+    """50 MB of what only looks like entries would take seconds of the parent."""
     filling = b"<url><loc>http://h.example/1</loc></url>\n" * 75_000  # 3 MB
     found = list(read(b"<rss>" + filling + b"</rss>", "http://h.example/"))
     [problem] = found

@@ -440,7 +440,8 @@ def _spec_problem(address: str) -> str | None:
         what = "white space" if SPACE_OR_CONTROL.search(local) else "a bad character"
         return f"{what} or a misplaced dot before the @ of {_shown(address)}"
     if len(local.encode()) > LOCAL_PART_MAX_OCTETS:
-        return f"more than {LOCAL_PART_MAX_OCTETS} octets before the @ of {_shown(address)}"
+        shown = _shown(address)
+        return f"more than {LOCAL_PART_MAX_OCTETS} octets before the @ of {shown}"
     if len(address.encode()) > ADDRESS_MAX_OCTETS:
         return (
             f"the address has more than {ADDRESS_MAX_OCTETS} octets: {_shown(address)}"
@@ -481,7 +482,8 @@ def _tel_problem(rest: str) -> str | None:
             return f"only digits and - . ( ) follow the + of a number: {_shown(number)}"
         digits = sum(char.isdecimal() for char in number)
         if digits > GLOBAL_NUMBER_MAX_DIGITS:
-            return f"a number has at most {GLOBAL_NUMBER_MAX_DIGITS} digits: {_shown(number)}"
+            shown = _shown(number)
+            return f"a number has at most {GLOBAL_NUMBER_MAX_DIGITS} digits: {shown}"
     elif not LOCAL_NUMBER.fullmatch(number):
         return f"this is no telephone number: {_shown(number)}"
     for parameter in parameters:

@@ -87,8 +87,8 @@ _VERSION_NUMBERS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 # draft-ietf-httpbis-rfc6265bis-20, 5.6: a cookie with one of these is none. Sent back,
 # it would not be a header field either.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# http.cookiejar stumbles over a Max-Age without a value, or one that no float holds, and
-# drops all that the answer set. RFC 6265, 5.2.2: one that is no number is passed over.
+# http.cookiejar stumbles over a Max-Age without a value, or one that no float holds,
+# and drops all that the answer set. RFC 6265, 5.2.2: what is no number is ignored.
 _MAX_AGE = re.compile(r";\s*max-age\s*(?:=([^;]*))?(?=;|\Z)", re.IGNORECASE)
 _SECONDS = re.compile(r"-?[0-9]+")
 

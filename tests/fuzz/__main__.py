@@ -5,9 +5,9 @@
 
 Each target runs in a process of its own, so that its crash or hang is a finding
 like any other. Prints for each: cases, cases a second, the slowest case, findings. The
-case of a finding is saved as a file; exit 1 if there was any finding. A case is
-a finding if it raises, answers what it should not, takes more than 1 s of processor time
-(for whole pages, lists and sitemaps: and so much per megabyte), or kills the process.
+case of a finding is saved as a file; exit 1 if there was any finding. A case is one if
+it raises, answers what it should not, takes more than 1 s of processor time (for whole
+pages, lists and sitemaps: and so much per megabyte), or kills the process.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Account:
     def take(self, line: dict[str, object]) -> None:
         """Add what a child said."""
         if "finding" in line:
-            kind, story = line["finding"]  # type: ignore[misc]
+            finding = Finding(*line["finding"])  # type: ignore[misc]
             case = base64.b64decode(str(line["case"]))
-            self.found.append((int(str(line["number"])), case, Finding(kind, story)))
+            self.found.append((int(str(line["number"])), case, finding))
             return
         self.cases += int(str(line["cases"]))
         slowest_s = float(str(line["slowest_s"]))

@@ -19,8 +19,8 @@ from fetcher.transport.sessions import Client
 
 from .harness import Target, Wrong, mutated, of_words
 
-# http.cookiejar alone lets `intranet` set a cookie for `wiki` (`Domain=.local`), and one
-# address for another: whom a cookie is for is judged once the jar is fetcher's own.
+# http.cookiejar alone lets `intranet` set a cookie for `wiki` (`Domain=.local`), and
+# one address for another: whom a cookie is for is judged once the jar is fetcher's own.
 KEEPS_TO_SITES = find_spec("fetcher.transport.cookies") is not None
 HOSTS = (
     *(
@@ -80,7 +80,7 @@ def make(dice: random.Random) -> bytes:
 
 
 def parts_of(case: bytes) -> tuple[str, list[str]]:
-    """Return host and fields; bytes that are no case are one field of the first host."""
+    """Return host and fields; bytes that are no case are a field of the first host."""
     try:
         host, fields = json.loads(case)
         if host in HOSTS and isinstance(fields, list):

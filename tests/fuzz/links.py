@@ -1,4 +1,4 @@
-"""What becomes of links: kinds, fragments, text directives, addresses, CSS and srcset."""
+"""What becomes of links: kinds, fragments, directives, addresses, CSS, srcset."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ WORDS = (
     *(b"Disallow: /*a$\n", b"Allow: /a*b*c$\n", b"Disallow: *\n", b"Disallow: $\n"),
     *(b"Crawl-delay: 5\n", b"Crawl-delay: 1e9\n", b"Crawl-delay: 99999999999999\n"),
     *(b"Sitemap: http://h.example/s.xml\n", b"Sitemap: //x\n", b"Sitemap: [\n"),
-    *(b"Disallow /x\n", b"dissallow: /x\n", b"User agent *\n", b"# x\n", b":\n", b"\n"),
+    *(b"Disallow /x\n", b"useragent: *\n", b"User agent *\n", b"# x\n", b":\n", b"\n"),
     *(
         b"\r",
         b"\xef\xbb\xbf",

@@ -93,7 +93,7 @@ BOMB_BYTES = 300_000_000
 
 
 class Read(NamedTuple):
-    """What a sitemap came to, the entries of the list it makes, and what was touched."""
+    """What a sitemap came to, the list that it makes, and what was touched."""
 
     found: list[sitemaps.Entry | sitemaps.Problem]
     listed: list[Request | Page]

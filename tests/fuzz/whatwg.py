@@ -1,4 +1,4 @@
-r"""Which host a browser asks: the URL standard's way from a text to a host, and a table.
+r"""Which host a browser asks: by the URL standard's algorithm, and by a table.
 
 `place_of` is written from the standard's state machine and shares no code with fetcher
 or with the parser that it uses. It knows http and https and hosts in ASCII; of others
@@ -99,7 +99,7 @@ def _split_port(text: str) -> tuple[str, str]:
 
 
 def _host(text: str) -> str | None:
-    """Return a host as serialised; "" where there is none, None where it is not known."""
+    """Return a host as serialised; "" for none, None where it is not known."""
     if text.startswith("["):
         return _ipv6(text[1:-1]) if text.endswith("]") else ""
     try:
