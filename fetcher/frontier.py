@@ -532,6 +532,6 @@ def _wants_get(page: Page) -> bool:
 def _http_date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):  # as email raises them
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -408,8 +408,7 @@ class _XmlReader:
             ("start", "end"), tuple(f"{{*}}{name}" for name in names)
         )
         self._root: _Element | None = None
-        self._open: _Element | None = None  # where the last chunk ended
-        self._open_bytes = 0
+        self._bytes_since_entry = 0
         self._names: set[int] = set()  # their hashes
 
     def feed(self, chunk: bytes) -> Iterator[list[Entry | Problem]]:
@@ -440,6 +439,7 @@ class _XmlReader:
             if event == "start":
                 self._root = element if self._root is None else self._root
             elif self._is_entry(element):
+                self._bytes_since_entry = 0
                 yield self._entry(element)
         if failure is not None:
             self.is_done = True
@@ -473,9 +473,8 @@ class _XmlReader:
             last = last[-1]
             if not isinstance(last.tag, str):  # an entity
                 break
-        self._open_bytes = self._open_bytes + size if last is self._open else 0
-        self._open = last
-        if self._open_bytes > ENTRY_MAX_BYTES:
+        self._bytes_since_entry += size
+        if self._bytes_since_entry > ENTRY_MAX_BYTES:
             self.is_done = True
             self.problem = Problem(
                 "more than 1 MB without an entry: the rest is not read",

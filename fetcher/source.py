@@ -139,15 +139,23 @@ class Source:
                 yield _bad_page(repr(given), f"{place}a URL is text, got {given!r:.80}")
                 continue
             text = url_rules.from_line(given, self._default_scheme)
-            if text is None:  # blank, or a comment
+            if text is None and _is_passed_over(given, problem):
                 continue
-            if problem is not None:
-                yield _bad_page(text, problem)
+            if text is None or problem is not None:
+                yield _bad_page(text or "", str(problem))
                 continue
             try:
                 yield _placed(Request(url=text))
             except ValueError as error:
                 yield _bad_page(text, f"{place}{error}")
+
+
+def _is_passed_over(text: str, problem: str | None) -> bool:
+    """Whether a line without a URL is a blank one or a comment.
+
+    One that is too long comes cut, and there may be more than blanks in the rest.
+    """
+    return problem is None or "#" in text
 
 
 def _reads_stdin(given: Given) -> bool:
@@ -216,4 +224,8 @@ def count_entries(path: str | Path) -> int:
         content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
         return sum(1 for _ in entries_of(content, str(path)))
     with read_list(path) as lines:
-        return sum(1 for line in lines if url_rules.from_line(line.text) is not None)
+        return sum(
+            url_rules.from_line(line.text) is not None
+            or not _is_passed_over(line.text, line.problem)
+            for line in lines
+        )

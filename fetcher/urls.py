@@ -56,6 +56,7 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_AROUND = " \t\n\r\x0b\x0c"  # other white space is part of the URL, and to browsers bad
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _AUTHORITY = re.compile(r"//([^/?#]*)")
 # A fragment in which WHATWG percent-encodes nothing.
@@ -129,7 +130,7 @@ def parse(url: str) -> Url:
     Raises:
         BadUrl: if it is refused.
     """
-    text = url.strip()
+    text = url.strip(_AROUND)
     if len(text) > URL_MAX_CHARS or _PLAIN.fullmatch(text) is None:
         raise BadUrl(_why_refused(text))
     try:
@@ -575,7 +576,9 @@ def strip_session_ids(href: str) -> str:
     if ";" not in href and "?" not in href and "/(" not in href:
         return href
     path, mark, query = href.partition("?")
-    path = _SESSION_IN_PATH.sub("", path)
+    begins = path.find("/", 8)  # a host may hold what looks like a session
+    if begins >= 0:
+        path = path[:begins] + _SESSION_IN_PATH.sub("", path[begins:])
     return _without_params(path + mark + query, _is_session)
 
 

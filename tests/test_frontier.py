@@ -540,3 +540,20 @@ def test_a_long_run_breaks_no_rule(delay_s):
 @pytest.mark.campaign
 def test_a_million_steps_break_no_rule():
     assert drive(1_000_000) > 100_000
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 02 Jan 99999999999999999999 00:00:00 GMT",
+        "Fri, 02 Jan 4294967295 00:00:00 GMT",
+        "Fri, 02 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_a_date_that_no_calendar_has_is_no_retry_after(date):
+    """A server that names the year 10^20 does not end the run."""
+    assert retry_after_s(answer(request(), 503, Retry_After=date)) is None
+    page = answer(
+        request(), 503, Retry_After="Fri, 02 Jan 2026 00:00:00 GMT", Date=date
+    )
+    assert retry_after_s(page) is not None

@@ -1,5 +1,7 @@
 """Links: which are followed or checked, what came of them, and places in them."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -476,3 +478,13 @@ def test_a_finding_is_a_value():
     assert (finding.target, finding.line, finding.link_text) == (None, 0, "")
     with pytest.raises(AttributeError):
         finding.rule = "other"
+
+
+@pytest.mark.parametrize("url", ["tel:+{}x", "tel:{}x", "tel:+{}+", "mailto:{}@b"])
+def test_a_long_address_is_judged_at_once_and_in_one_sentence(url):
+    """A page of one long number does not stop the run, nor fill the report."""
+    began_s = time.process_time()
+    problem = address_problem(url.format("1" * 300_000))
+    assert time.process_time() - began_s < 1
+    assert problem is not None
+    assert len(problem) < 500

@@ -341,3 +341,17 @@ RANDOM = "0123456789abcdef0123456789abcdef"
 def test_session_ids_are_taken_out_and_nothing_else(href, stripped):
     assert strip_session_ids(href) == stripped
     assert strip_session_ids(stripped) == stripped
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "http://0177.1;jsessionid=1/",
+        "https://a.example;sid=1.b.example/x",
+        "https://(s(abcdefghij0123456789x))/x",
+        "http://u:p;sid=1@a.example/",
+    ],
+)
+def test_a_host_that_looks_like_a_session_stays(href):
+    """`;` and `(` may stand in a host: without them it would be another's."""
+    assert strip_session_ids(href) == href

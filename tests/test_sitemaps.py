@@ -445,3 +445,11 @@ def test_what_is_written_is_read(paths):
     written = [f"https://a.example/{path}" for path in paths]
     content = urlset("".join(entry(escape(url)) for url in written))
     assert urls(content) == [parse(url).href for url in written]
+
+
+def test_elements_that_are_no_entries_are_not_read_for_ever():
+    """50 MB of what only looks like entries would take seconds of the parent."""
+    filling = b"<url><loc>http://h.example/1</loc></url>\n" * 75_000  # 3 MB
+    found = list(read(b"<rss>" + filling + b"</rss>", "http://h.example/"))
+    [problem] = found
+    assert "more than 1 MB without an entry" in str(problem)

@@ -103,3 +103,19 @@ def test_a_list_that_is_not_there_is_told_before_anything_is_read(tmp_path):
     for given in ("missing.txt", tmp_path / "missing", ["http://a/", tmp_path / "x"]):
         with pytest.raises(InputError, match="there is no file"):
             Source(given)
+
+
+@pytest.mark.parametrize("end", ["http://a.example/", ""])
+def test_a_line_that_is_too_long_is_told_even_if_it_begins_with_blanks(tmp_path, end):
+    """No line is passed over in silence but blank ones and comments."""
+    path = tmp_path / "urls.txt"
+    path.write_text(f"{' ' * 70_000}{end}\nhttp://b.example/\n")
+    source = Source(path)
+    first, second = source.take(), source.take()
+    assert isinstance(first, Page)
+    assert first.failure is not None
+    assert first.failure.kind is Kind.BAD_URL
+    assert "longer than 65,536 characters" in first.failure.message
+    assert isinstance(second, Request)
+    assert source.take() is None
+    assert count_entries(path) == 2

@@ -21,10 +21,12 @@ import pytest
 import requests
 import responses
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 
 from fetcher.errors import ConfigError
 from fetcher.models import Headers, Kind, Request, Settings, State, Timings
 from fetcher.transport import USER_AGENT, CurlAdapter, get_url
+from fetcher.transport.adapter import take_cookies
 from fetcher.transport.budget import BodyBudget
 from fetcher.transport.curl import IdleHandles, Route
 from fetcher.transport.exchange import read_head
@@ -838,3 +840,34 @@ def test_a_body_that_waits_for_memory_ends_at_the_deadline(monkeypatch):
     assert page.failure.kind is Kind.TIMEOUT
     assert page.timings.total_s < QUICK.timeout_s + MARGIN_S
     assert budget.used_bytes == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        f"b=2; Max-Age={'9' * 400}",
+        f"b=2; Max-Age={'9' * 5000}",
+        "b=2; Max-Age",
+        "b=2; Max-Age=soon",
+        "b=2\x00; Path=/",
+        "b=2\x01",
+        "b=2\x7f",
+    ],
+    ids=[
+        "age of 400 digits",
+        "of 5000 digits",
+        "no age",
+        "no number",
+        "NUL",
+        "control",
+        "DEL",
+    ],
+)
+def test_one_bad_cookie_does_not_cost_the_others(bad):
+    """What a server sets beside a cookie that makes no sense is kept in silence."""
+    jar = RequestsCookieJar()
+    asked = requests.Request("GET", "http://a.example/").prepare()
+    take_cookies(jar, asked, Headers([("Set-Cookie", "a=1"), ("Set-Cookie", bad)]))
+    assert jar["a"] == "1"
+    assert jar.get("b") in (None, "2")
+    assert all(cookie.value.isprintable() for cookie in jar)

@@ -82,6 +82,8 @@ def test_the_parts_of_a_url():
         ("http://a%2fb/", "not a valid URL"),
         ("http://1.2.3.4.5/", "not a valid URL"),
         ("http://xn--a/", "not a valid URL"),
+        ("http://a:\u2028", "not a valid URL"),
+        ("http://a\u3000", "not a valid URL"),
         ("http://a/\0", "control characters"),
         ("http://a\t.example/", "control characters"),
         ("http://a/\x7f", "control characters"),

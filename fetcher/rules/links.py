@@ -348,10 +348,12 @@ BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f]")
 ADDRESS_HEADERS = frozenset({"to", "cc", "bcc"})
 # RFC 3966, 3: phonedigit and phonedigit-hex without its letters; ITU-T E.164, 6.1.
-GLOBAL_NUMBER = re.compile(r"\+[0-9.()\-]*[0-9][0-9.()\-]*")
-LOCAL_NUMBER = re.compile(r"[0-9*#.()\-]*[0-9*#][0-9*#.()\-]*")
+# The first digit is looked for once: nothing to try again in a number that is none.
+GLOBAL_NUMBER = re.compile(r"\+[.()\-]*[0-9][0-9.()\-]*")
+LOCAL_NUMBER = re.compile(r"[.()\-]*[0-9*#][0-9*#.()\-]*")
 TEL_PARAMETER = re.compile(r"[A-Za-z0-9\-]+(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]+)?")
 GLOBAL_NUMBER_MAX_DIGITS = 15
+SHOWN_CHARS = 300  # an address has at most 254 octets
 
 
 def address_problem(url: str) -> str | None:
@@ -389,11 +391,11 @@ def _mailto_problem(rest: str) -> str | None:
 
 def _encoded_address_problem(encoded: str) -> str | None:
     if BAD_PERCENT.search(encoded):
-        return f"a percent sign is followed by two hex digits: {encoded!r}"
+        return f"a percent sign is followed by two hex digits: {_shown(encoded)}"
     try:
         address = unquote(encoded, errors="strict")
     except UnicodeDecodeError:
-        return f"this is not UTF-8: {encoded!r}"
+        return f"this is not UTF-8: {_shown(encoded)}"
     # A header may hold several, the comma encoded (RFC 6068, 2).
     if "," in address and '"' not in address:
         parts = [part.strip(" ") for part in address.split(",")]
@@ -408,20 +410,23 @@ def _spec_problem(address: str) -> str | None:
         return "there is an empty address"
     local, at, domain = address.rpartition("@")
     if not at:
-        return f"there is no @ in {address!r}"
+        return f"there is no @ in {_shown(address)}"
     if not local or not domain:
-        return f"a part is missing beside the @ of {address!r}"
+        return f"a part is missing beside the @ of {_shown(address)}"
     if ";" in address and not local.startswith('"'):
-        return f"commas stand between addresses, not semicolons: {address!r}"
+        return f"commas stand between addresses, not semicolons: {_shown(address)}"
     if not DOT_ATOM.fullmatch(local) and not QUOTED_STRING.fullmatch(local):
         what = "white space" if SPACE_OR_CONTROL.search(local) else "a bad character"
-        return f"{what} or a misplaced dot before the @ of {address!r}"
+        return f"{what} or a misplaced dot before the @ of {_shown(address)}"
     if len(local.encode()) > LOCAL_PART_MAX_OCTETS:
-        return f"more than {LOCAL_PART_MAX_OCTETS} octets before the @ of {address!r}"
+        shown = _shown(address)
+        return f"more than {LOCAL_PART_MAX_OCTETS} octets before the @ of {shown}"
     if len(address.encode()) > ADDRESS_MAX_OCTETS:
-        return f"the address has more than {ADDRESS_MAX_OCTETS} octets: {address!r}"
+        return (
+            f"the address has more than {ADDRESS_MAX_OCTETS} octets: {_shown(address)}"
+        )
     if not _is_domain(domain):
-        return f"{domain!r} is no domain"
+        return f"{_shown(domain)} is no domain"
     return None
 
 
@@ -444,22 +449,28 @@ def _is_label(label: str) -> bool:
 
 def _tel_problem(rest: str) -> str | None:
     if BAD_PERCENT.search(rest):
-        return f"a percent sign is followed by two hex digits: {rest!r}"
+        return f"a percent sign is followed by two hex digits: {_shown(rest)}"
     number, *parameters = rest.split(";")
     number = unquote(number)
     if not number:
         return "there is no number"
     if SPACE_OR_CONTROL.search(number):
-        return f"white space in the number {number!r}: a dash may stand there"
+        return f"white space in the number {_shown(number)}: a dash may stand there"
     if number.startswith("+"):
         if not GLOBAL_NUMBER.fullmatch(number):
-            return f"only digits and - . ( ) follow the + of a number: {number!r}"
+            return f"only digits and - . ( ) follow the + of a number: {_shown(number)}"
         digits = sum(char.isdecimal() for char in number)
         if digits > GLOBAL_NUMBER_MAX_DIGITS:
-            return f"a number has at most {GLOBAL_NUMBER_MAX_DIGITS} digits: {number!r}"
+            shown = _shown(number)
+            return f"a number has at most {GLOBAL_NUMBER_MAX_DIGITS} digits: {shown}"
     elif not LOCAL_NUMBER.fullmatch(number):
-        return f"this is no telephone number: {number!r}"
+        return f"this is no telephone number: {_shown(number)}"
     for parameter in parameters:
         if not TEL_PARAMETER.fullmatch(parameter):
-            return f"this is no parameter of a number: {parameter!r}"
+            return f"this is no parameter of a number: {_shown(parameter)}"
     return None
+
+
+def _shown(text: str) -> str:
+    """Return a text between quotes, cut to what a sentence can hold."""
+    return repr(text) if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]!r}..."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 from collections.abc import Generator, Iterable, Mapping
 
 import requests
@@ -83,13 +84,30 @@ class CurlResponse(urllib3.HTTPResponse):
 _VERSION_NUMBERS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 
 
+# draft-ietf-httpbis-rfc6265bis-20, 5.6: a cookie with one of these is none. Sent back,
+# it would not be a header field either.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# http.cookiejar stumbles over a Max-Age without a value, or one that no float holds,
+# and drops all that the answer set. RFC 6265, 5.2.2: what is no number is ignored.
+_MAX_AGE = re.compile(r";\s*max-age\s*(?:=([^;]*))?(?=;|\Z)", re.IGNORECASE)
+_SECONDS = re.compile(r"-?[0-9]+")
+
+
+def _readable(max_age: re.Match[str]) -> str:
+    seconds = (max_age[1] or "").strip(' \t"')
+    if _SECONDS.fullmatch(seconds) is None:
+        return ""
+    return f"; Max-Age={seconds[:10]}"  # longer than any life
+
+
 class _OriginalResponse:
     """As much of http.client's response as requests asks to find cookies."""
 
     def __init__(self, headers: Headers) -> None:
         self.msg = http.client.HTTPMessage()
         for value in headers.get_all("set-cookie"):
-            self.msg["Set-Cookie"] = value
+            if _CONTROL.search(value) is None:
+                self.msg["Set-Cookie"] = _MAX_AGE.sub(_readable, value)
 
     def close(self) -> None:
         """Do nothing: there is nothing left to read."""
