@@ -8,6 +8,7 @@ line and nothing else.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,15 @@ from .models import Failure, Kind, Purpose, Request
 from .output import Line, read_bytes, read_list
 from .page import Page
 
-__all__ = ["Given", "Source", "count_entries", "entries_of", "given_url", "is_url"]
+__all__ = [
+    "Given",
+    "Source",
+    "count_entries",
+    "entries_of",
+    "given_url",
+    "is_read_once",
+    "is_url",
+]
 
 SHOWN_URL = 300  # characters of a bad line that a Page repeats
 LIST_ENDINGS = frozenset(  # a word that ends so is a missing list and not a host
@@ -59,7 +68,7 @@ class Source:
         self._entries = self._open(given)
         self._ahead: list[Request | Page] = []
         self.exhausted = False
-        self.may_block = not self._countable or _reads_stdin(given)
+        self.may_block = not self._countable or _reads_once(given)
 
     def peek(self, wanted: int) -> int:
         """Read ahead up to `wanted` entries; return how many there are."""
@@ -156,10 +165,26 @@ class Source:
                 yield _bad_page(text, f"{place}{error}")
 
 
-def _reads_stdin(given: Given) -> bool:
-    if isinstance(given, str | Path):
-        return str(given) == "-"
-    return isinstance(given, list | tuple) and Path("-") in given
+def _reads_once(given: Given) -> bool:
+    if isinstance(given, str):
+        return given == "-" or (not is_url(given) and is_read_once(Path(given)))
+    each = [given] if isinstance(given, Path) else given
+    return isinstance(each, list | tuple) and any(
+        isinstance(item, Path) and is_read_once(item) for item in each
+    )
+
+
+def is_read_once(path: Path) -> bool:
+    """Whether a list can be read but once, and may never come: no ordinary file.
+
+    Standard input, a pipe (what a shell makes of `<(command)`), a device.
+    """
+    if str(path) == "-":
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):  # told when it is opened
+        return False
 
 
 def entries_of(

@@ -7,6 +7,7 @@ that each worker reads once, so that any pool will do, without an initializer.
 
 from __future__ import annotations
 
+import errno
 import pickle
 import threading
 import time
@@ -21,6 +22,8 @@ from .page import Page
 __all__ = ["Extract", "fetch", "job_bytes"]
 
 Extract = Callable[[Page], object]
+
+OUT_OF_MEMORY = 27  # CURLE_OUT_OF_MEMORY, from curl.h
 
 # A parsed page weighs ten times its bytes, and keeps this process's other threads from
 # running while it is parsed: larger ones are left to the parent.
@@ -49,8 +52,46 @@ def fetch(
         max_bytes: instead of the settings' own, for this one.
 
     Returns:
-        the Page; or an ExtractError, whose first argument is the Page's URL.
+        the Page.
+
+    Raises:
+        MemoryError: the process has not the memory, threads or files that it takes.
+        ExtractError: what `extract` did; its text names the Page's URL.
     """
+    try:
+        return _fetched(url, attempt, job, submitted_s, facts, method, max_bytes)
+    except Exception as error:
+        if not _is_shortage(error):
+            raise
+        raise MemoryError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether the machine, and neither the caller nor a bug, is at the bottom of it.
+
+    Each of these was seen under `ulimit -v`.
+    """
+    text = str(error)
+    if isinstance(error, ImportError):
+        return "map segment" in text or "allocate" in text
+    if isinstance(error, RuntimeError):
+        return "start new thread" in text
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+    if type(error).__module__ == "pycurl":
+        return error.args[:1] == (OUT_OF_MEMORY,) or "initializing" in text
+    return isinstance(error, MemoryError | SystemError)
+
+
+def _fetched(
+    url: str,
+    attempt: int,
+    job: bytes,
+    submitted_s: float,
+    facts: tuple[str, ...],
+    method: str,
+    max_bytes: int | None,
+) -> Page:
     from .transport import get_url  # and with it requests and libcurl
 
     # Monotonic time is one clock for all processes of a machine.

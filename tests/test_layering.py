@@ -22,7 +22,7 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"guard", "urls", "warm"},
+    {"descriptors", "guard", "urls", "warm"},
     {"facts", "graph", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
     {"site_report"},

@@ -1,0 +1,1 @@
+"""What strangers may do: servers, pages, names, redirects, lists and whole sites."""
