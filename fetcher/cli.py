@@ -633,7 +633,9 @@ def crawl_told(
 
     # One list names its lines; among several each says which list it is of.
     only = given[0] if len(given) == 1 else None
-    teller = Teller(options, total_of(given, options), signals)
+    # The list is read to its end only for somebody who looks on.
+    total = total_of(given, options) if is_terminal(sys.stderr) else None
+    teller = Teller(options, total, signals)
     with open_outputs(options) as outputs, teller:
         return crawl(
             given if only is None or isinstance(only, Request) else only,

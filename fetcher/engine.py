@@ -618,7 +618,7 @@ class _Run:
                 body_bytes=report.body_bytes,
                 elapsed_s=now_s - self._began_s,
                 ended=ended,
-                under_way=len(self._flights),
+                under_way=max(len(self._flights) - self._arrivals.qsize(), 0),
             )
         )
 

@@ -90,6 +90,9 @@ class UrlList:
         except StopIteration:
             self.close()
             raise
+        except InputError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise InputError(f"cannot read {self.name}: {_cause(error)}") from error

@@ -1,5 +1,6 @@
 """What is to be fetched, entry by entry."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from fetcher.errors import ConfigError, InputError
 from fetcher.models import Kind, Request
 from fetcher.page import Page
-from fetcher.source import Source, count_entries, is_url
+from fetcher.source import Source, count_entries, is_read_once, is_url
 
 
 def everything(source: Source) -> list[Request | Page]:
@@ -103,3 +104,18 @@ def test_a_list_that_is_not_there_is_told_before_anything_is_read(tmp_path):
     for given in ("missing.txt", tmp_path / "missing", ["http://a/", tmp_path / "x"]):
         with pytest.raises(InputError, match="there is no file"):
             Source(given)
+
+
+def test_a_list_that_is_no_file_may_block_and_is_read_once(tmp_path):
+    """`fetcher <(command)` and `fetcher fifo`: nobody may count their lines first."""
+    fifo, listed = tmp_path / "fifo", tmp_path / "list.txt"
+    os.mkfifo(fifo)
+    listed.write_text("a.example\n")
+    assert is_read_once(fifo)
+    assert is_read_once(Path("-"))
+    assert is_read_once(Path("/dev/null"))
+    assert not is_read_once(listed)
+    assert not is_read_once(tmp_path / "missing.txt")
+    assert not Source([listed]).may_block
+    assert Source("/dev/null").may_block
+    assert Source([listed, Path("/dev/null")]).may_block

@@ -234,7 +234,7 @@ def test_signals_without_end_leave_no_traceback(tmp_path):
 
 
 def test_ctrl_c_on_a_terminal_goes_to_the_workers_too_and_they_go_on(tmp_path):
-    """The terminal signals all processes of the command; requests are still finished."""
+    """The terminal signals all processes of the command; requests still end well."""
     behaviour = HeldSite()
     with serve(behaviour) as server:
         listed = tmp_path / "list.txt"
@@ -732,10 +732,10 @@ def test_a_clock_that_jumps_changes_no_duration_and_no_delay(
 
 
 def test_kill_9_leaves_whole_results_or_former_ones_and_no_process():
-    """10 of the kills of `python -m tests.campaigns.kill_moments`."""
-    found = kill_moments.run(kills=10, pages=60, seed=5)
+    """A few of the kills of `python -m tests.campaigns.kill_moments --kills 200`."""
+    found = kill_moments.run(kills=6, pages=40, seed=5)
     assert found.broken == []
-    assert sum(found.states.values()) == 10
+    assert found.states.total() == 6
 
 
 def test_a_half_written_result_would_be_noticed(site, listed, urls, tmp_path):
