@@ -72,6 +72,7 @@ log = logging.getLogger(__name__)
 WAITING_BYTES = 64_000_000  # between the workers and the callback
 READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has work
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
+COUNTED_IN_HASTE = 100_000  # URLs that were not read: half a second
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
 RETRY_DELAY_MAX_S = 60.0
 
@@ -277,7 +278,7 @@ class _Run:
             if own is not None:
                 own.terminate()
             self._save_what_came()
-            report = self._close(interrupted=True)
+            report = self._close(interrupted=True, in_haste=True)
             with suppress(AttributeError):  # an exception of the caller's with slots
                 error.report = report  # type: ignore[attr-defined]
             raise
@@ -585,9 +586,11 @@ class _Run:
             if self._is_owed(request):
                 self._save(_cancelled_page(request, "the run was cut short"))
 
-    def _close(self, *, interrupted: bool) -> Report:
+    def _close(self, *, interrupted: bool, in_haste: bool = False) -> Report:
         self._tell(ended=True)
-        unread = self._source.count_unread() if interrupted else 0
+        unread: int | None = 0
+        if interrupted:
+            unread = self._count_unread(COUNTED_IN_HASTE if in_haste else None)
         if self._sites.was_needed:
             try:
                 self._report.site = self._site.finish()
@@ -601,6 +604,12 @@ class _Run:
         )
         self._outputs.finish(self._report)
         return self._report
+
+    def _count_unread(self, at_most: int | None) -> int | None:
+        """Return how many URLs were not read; None if that takes somebody too long."""
+        with self._interrupts.reading():
+            return self._source.count_unread(at_most)
+        return None
 
     def _tell(self, *, ended: bool = False) -> None:
         now_s = time.monotonic()

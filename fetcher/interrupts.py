@@ -91,6 +91,7 @@ class Interrupts:
     def leave_input(self) -> None:
         """Wait for input no longer, if that is what is being done."""
         if self._reading:
+            self._reading = False
             raise _InputLeft
 
     def take(self) -> None:
@@ -114,7 +115,8 @@ class StopSignals:
 
     1. The first sets `stop`, and ends a wait for input.
     2. The second is a KeyboardInterrupt, where no page is lost by it. Once the run is
-       over and only its files are being finished, it does nothing.
+       over and only its files are being finished, it does nothing, but that what was
+       not read is not counted to its end.
     3. Each further one is a KeyboardInterrupt wherever it strikes.
 
     A signal that is ignored, as SIGINT is in the background of a script, stays so.
@@ -126,7 +128,7 @@ class StopSignals:
         self._times = 0
         self._counted_s = float("-inf")
         self._guard: Interrupts | None = None
-        self._began = False
+        self._running = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -150,24 +152,23 @@ class StopSignals:
         if self.first is None:
             self.first = signal.Signals(signum)
         self.stop.set()
-        if not self._began or self._times > 2:
-            raise KeyboardInterrupt
         if self._guard is None:
-            return
-        if self._times == 1:
-            self._guard.leave_input()
-        else:
+            raise KeyboardInterrupt
+        self._guard.leave_input()
+        if self._times > 2:
+            raise KeyboardInterrupt
+        if self._times == 2 and self._running:
             self._guard.take()
 
     @contextmanager
     def guarded_by(self, interrupts: Interrupts) -> Iterator[None]:
-        """Ask `interrupts` when a signal may be taken, to the end of the block."""
+        """Ask `interrupts` when a signal may be taken: in the block, and after it."""
         self._guard = interrupts
-        self._began = True
+        self._running = True
         try:
             yield
         finally:
-            self._guard = None
+            self._running = False
 
 
 class _InputLeft(BaseException):

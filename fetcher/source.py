@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from . import sitemaps
 from . import urls as url_rules
 from .errors import ConfigError
 from .models import Failure, Kind, Purpose, Request
-from .output import Line, read_bytes, read_list
+from .output import Line, UrlList, read_bytes, read_list
 from .page import Page
 
 __all__ = [
@@ -45,6 +46,9 @@ Given = str | Path | Iterable[str | Path | Request]
 Item = str | Path | Request | Iterator[Request | Page]  # the last: a list, opened
 
 
+_UNREAD = Page(url="")  # stands for a URL that is only counted
+
+
 class Source:
     """The input, entry by entry.
 
@@ -68,6 +72,7 @@ class Source:
         self._entries = self._open(given)
         self._ahead: list[Request | Page] = []
         self.exhausted = False
+        self._only_counts = False
         self.may_block = not self._countable or _reads_once(given)
 
     def peek(self, wanted: int) -> int:
@@ -92,13 +97,21 @@ class Source:
         self.exhausted = found is None
         return found
 
-    def count_unread(self) -> int | None:
-        """Read what is left without fetching it; None where that might never end."""
+    def count_unread(self, at_most: int | None = None) -> int | None:
+        """Read what is left without fetching it; None where that might never end.
+
+        None also where more is left than `at_most`.
+        """
         if not self._countable or self.may_block:
             return None
-        unread = len(self._ahead) + sum(1 for _ in self._entries)
+        self._only_counts = True  # to understand a URL takes five times as long
+        entries = chain(self._ahead, self._entries)
+        counted = sum(1 for _ in islice(entries, at_most))
+        more = next(entries, None) is not None
         self._ahead.clear()
-        return unread
+        if isinstance(self._entries, Generator):
+            self._entries.close()  # and with it the list
+        return None if more else counted
 
     def _open(self, given: Given) -> Iterator[Request | Page]:
         if isinstance(given, str) and given != "-" and is_url(given):
@@ -119,8 +132,11 @@ class Source:
         if str(path) != "-" and Path(path).suffix.lower() in SITEMAP_ENDINGS:
             content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
             return entries_of(content, str(path))
-        lines = read_list(path)
-        return self._entries_of(lines, f"{lines.name}, line ")
+        return self._listed(read_list(path))
+
+    def _listed(self, lines: UrlList) -> Iterator[Request | Page]:
+        with lines:
+            yield from self._entries_of(lines, f"{lines.name}, line ")
 
     def _items(self, items: Iterable[Item], where: str) -> Iterator[Request | Page]:
         for number, item in enumerate(items, 1):
@@ -155,6 +171,9 @@ class Source:
                 continue
             text = url_rules.from_line(given, self._default_scheme)
             if text is None:  # blank, or a comment
+                continue
+            if self._only_counts:
+                yield _UNREAD
                 continue
             if problem is not None:
                 yield _bad_page(text, problem)

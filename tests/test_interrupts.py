@@ -97,6 +97,21 @@ def test_a_soft_stop_leaves_a_wait_for_input(clock):
             pass
 
 
+def test_once_the_run_is_over_a_second_signal_ends_only_the_count_of_what_is_left(
+    clock,
+):
+    """A list of millions of lines is not counted to its end for one who is in haste."""
+    guard = Interrupts()
+    with StopSignals():
+        with guard.deferred():
+            press(clock)
+        with guard.reading():
+            press(clock)
+            pytest.fail("it was counted on")
+        with guard.allowed():
+            pass
+
+
 def test_an_ignored_signal_stays_ignored():
     """A script's background job (`fetcher ... &`) does not end by its Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -81,6 +81,15 @@ def test_what_is_left_can_be_counted_where_it_ends(tmp_path):
     assert Source(iter([])).count_unread() is None
 
 
+def test_what_is_only_counted_is_not_understood(tmp_path):
+    """A bad line counts as one URL, a comment as none."""
+    listed = tmp_path / "list.txt"
+    listed.write_text("# no\n\na.example\nhttp://[::1\n" + "x" * 70_000 + "\n")
+    assert Source(listed).count_unread() == count_entries(listed) == 3
+    assert Source(listed).count_unread(at_most=3) == 3
+    assert Source(listed).count_unread(at_most=2) is None
+
+
 def test_an_iterable_is_not_read_ahead():
     read = []
 
