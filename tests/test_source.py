@@ -125,6 +125,11 @@ def test_a_list_that_is_no_file_may_block_and_is_read_once(tmp_path):
     assert is_read_once(Path("/dev/null"))
     assert not is_read_once(listed)
     assert not is_read_once(tmp_path / "missing.txt")
-    assert not Source([listed]).may_block
-    assert Source("/dev/null").may_block
-    assert Source([listed, Path("/dev/null")]).may_block
+    for given, may_block in (
+        ([listed], False),
+        ("/dev/null", True),
+        ([listed, Path("/dev/null")], True),
+    ):
+        source = Source(given)
+        assert source.may_block is may_block
+        everything(source)  # which closes the lists
