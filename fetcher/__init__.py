@@ -27,6 +27,7 @@ _HOMES = {
     "InputError": "errors",
     "Kind": "models",
     "Link": "models",
+    "MachineError": "errors",
     "OutputError": "errors",
     "Page": "page",
     "Pool": "pool",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .errors import ExtractError as ExtractError
     from .errors import FetcherError as FetcherError
     from .errors import InputError as InputError
+    from .errors import MachineError as MachineError
     from .errors import OutputError as OutputError
     from .errors import StoreError as StoreError
     from .models import Certificate as Certificate

@@ -5,18 +5,21 @@ stdout carries the result and nothing else; progress and notes go to stderr.
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from . import __version__, config
-from .errors import ConfigError, InputError, OutputError, StoreError
+from .errors import ConfigError, InputError, MachineError, OutputError, StoreError
+from .interrupts import StopSignals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,10 +43,17 @@ ALL_WELL = 0
 FELL_SHORT = 1
 USAGE = 2
 NOT_DONE = 3
-INTERRUPTED = 130
+INTERRUPTED = 130  # and 143: 128 and the number of the signal
 PIPE_CLOSED = 141  # what a shell says of a program that SIGPIPE ended
 UNREACHED_KINDS = ("dns", "unreachable")
 DEMO_RETRY_DELAY_S = 0.3  # the demo is a demonstration and not an exercise in patience
+# What a machine that is short of something answers with; else it is a bug of ours.
+SHORTAGES = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+        *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),
+    }
+)
 BAR_WIDTH = 24  # columns
 ETA_AFTER_S = 2.0  # before, it would only be a guess
 
@@ -663,39 +673,66 @@ def given_of(text: str) -> str | Path | Request:
     """Return an INPUT as crawl() wants it: a URL as text, a list as a Path."""
     from .source import given_url, is_url
 
-    return given_url(text) if is_url(text) else Path(text)
+    if not is_url(text):
+        return Path(text)
+    # Without a locale, what is not ASCII was read as bytes that mean nothing.
+    with suppress(UnicodeError):
+        text = os.fsencode(text).decode()
+    return given_url(text)
 
 
 def run_job(
     given: Sequence[str | Path | Request], name: str, options: Mapping[str, Any]
 ) -> int:
     """Run crawl() as the options say; return the exit code."""
+    with StopSignals() as signals:
+        try:
+            report = crawl_told(given, options, signals)
+        except KeyboardInterrupt as interrupt:
+            if signals.first is None:  # none of ours
+                raise
+            # Without a report it came before anything was asked for, or once too often.
+            return interrupted(getattr(interrupt, "report", None), signals.first)
+    if signals.first is not None:
+        return interrupted(report, signals.first)
+    return exit_code(report, name)
+
+
+def crawl_told(
+    given: Sequence[str | Path | Request],
+    options: Mapping[str, Any],
+    signals: StopSignals,
+) -> Report:
+    """Run crawl() with all that a command adds to it: files, progress, a soft stop."""
     from .engine import crawl
-    from .models import Request, State
+    from .models import Request
 
     # One list names its lines; among several each says which list it is of.
     only = given[0] if len(given) == 1 else None
-    teller = Teller(options, total_of(given, options))
-    interrupted = False
+    # The list is read to its end only for somebody who looks on.
+    total = total_of(given, options) if is_terminal(sys.stderr) else None
+    teller = Teller(options, total, signals)
     with open_outputs(options) as outputs, teller:
-        try:
-            report = crawl(
-                given if only is None or isinstance(only, Request) else only,
-                teller.on_page,
-                output=outputs,
-                on_progress=teller.on_progress,
-                **crawl_options(options),
-            )
-        except KeyboardInterrupt as interrupt:
-            if not hasattr(interrupt, "report"):  # before anything was asked for
-                return INTERRUPTED
-            report = interrupt.report
-            interrupted = True
-    if interrupted:
+        return crawl(
+            given if only is None or isinstance(only, Request) else only,
+            teller.on_page,
+            output=outputs,
+            stop=signals.stop,
+            on_progress=teller.on_progress,
+            **crawl_options(options),
+        )
+
+
+def interrupted(report: Report | None, by: signal.Signals) -> int:
+    """Say what is left of a run that a signal ended; return its exit code."""
+    from .models import State
+
+    if report is None:
+        note("interrupted: nothing was written")
+    else:
         done = report.total - report.by_state[State.SKIPPED]
         note(f"interrupted: {done:,} pages were done and are in the report")
-        return INTERRUPTED
-    return exit_code(report, name)
+    return 128 + by
 
 
 def exit_code(report: Report, name: str) -> int:
@@ -807,12 +844,15 @@ def total_of(
     given: Sequence[str | Path | Request], options: Mapping[str, Any]
 ) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
-    from .source import count_entries
+    from .source import count_entries, is_read_once
 
-    if Path("-") in given or options["depth"] or options["sitemap"]:
+    if options["depth"] or options["sitemap"]:
         return None
-    if not all(isinstance(each, str | Path) for each in given):
-        return None  # a sitemap that has still to be fetched
+    for each in given:
+        if isinstance(each, Path) and is_read_once(each):
+            return None
+        if not isinstance(each, str | Path):
+            return None  # a sitemap that has still to be fetched
     total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in given)
     max_pages: int | None = options["max_pages"]
     return total if max_pages is None else min(total, max_pages)
@@ -822,18 +862,22 @@ class Teller:
     """Tells a person on standard error how far the run is.
 
     A line that is drawn over and over, on a terminal only; with --verbose also one
-    line a page. It is gone before the report is printed.
+    line a page. It is gone before the report is printed. After a first signal it says
+    what is waited for.
     """
 
-    def __init__(self, options: Mapping[str, Any], total: int | None) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], total: int | None, signals: StopSignals
+    ) -> None:
         self._total = total
+        self._signals = signals
+        self._told_stop = False
         self._live: Live | None = None
         self.on_page = self._tell_page if options["verbose"] else None
         quiet = options["quiet"] or options["no_progress"]
-        mixed = sys.stdout.isatty() and options["stdout_format"] != "text"
+        mixed = is_terminal(sys.stdout) and options["stdout_format"] != "text"
         dumb = os.environ.get("TERM") == "dumb"
-        drawn = sys.stderr.isatty() and not quiet and not mixed and not dumb
-        self.on_progress = self._draw if drawn else None
+        self._draws = is_terminal(sys.stderr) and not (quiet or mixed or dumb)
         self._color = options["color"]
         self._redact: bool = options["redact"]
 
@@ -842,6 +886,22 @@ class Teller:
 
     def __exit__(self, *error: object) -> None:
         self._end()
+
+    def on_progress(self, progress: Progress) -> None:
+        """Draw how far the run is, and say once that it is ending."""
+        if self._draws:
+            self._draw(progress)
+        first = self._signals.first
+        if first is None or self._told_stop or progress.ended:
+            return
+        self._told_stop = True
+        if progress.under_way:
+            count = f"{progress.under_way:,}"
+            requests = "request" if progress.under_way == 1 else "requests"
+            again = "press Ctrl-C again" if first is signal.SIGINT else "signal again"
+            self._print(
+                f"fetcher: finishing {count} {requests}; {again} to stop at once"
+            )
 
     def _draw(self, progress: Progress) -> None:
         if progress.ended:
@@ -878,7 +938,7 @@ class Teller:
 
             self._live.console.print(Text(text))  # no markup, and no :emoji: either
         else:
-            click.echo(text, err=True)
+            say(text)
 
 
 def clock(seconds: float) -> str:
@@ -931,6 +991,8 @@ def open_outputs(options: Mapping[str, Any]) -> Iterator[Outputs]:
         if options["stdout_format"] != "text":
             outputs.open("-", export.for_name(options["stdout_format"]).open)
         elif not options["quiet"]:
+            if sys.stdout is None:
+                raise OutputError("cannot write standard output: it is closed")
             from .export.text import for_terminal
 
             outputs.use(for_terminal(sys.stdout, color=color_of(options["color"])))
@@ -952,7 +1014,7 @@ def error_console(choice: str) -> Console:
 
 def note(text: str) -> None:
     """Tell something on standard error, in one line and without secrets."""
-    click.echo(f"fetcher: {said(text)}", err=True)
+    say(f"fetcher: {said(text)}")
 
 
 def said(text: str) -> str:
@@ -973,15 +1035,47 @@ def tell_usage(error: click.ClickException) -> None:
     error.show()
 
 
+def say(text: str) -> None:
+    """Write a line to standard error; if nobody can read it, that ends no run."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream, which may be closed, is a terminal."""
+    return stream is not None and stream.isatty()
+
+
+def check_folder() -> None:
+    """Raise MachineError when the working directory has been removed.
+
+    Worker processes start in it, and every relative path would fail in its own words.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise MachineError(
+            "the working directory is not there any more: change to another"
+        ) from error
+
+
+def drop_stdout() -> None:
+    """Let go of what cannot be written, or Python's own flush at exit complains."""
+    with suppress(OSError, AttributeError):  # the latter: it was closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     try:
+        check_folder()
         code = command.main(
             args=None if arguments is None else list(arguments),
             prog_name="fetcher",
             standalone_mode=False,
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
@@ -991,14 +1085,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, InputError) as error:
         note(str(error))
         return USAGE
-    except (OutputError, StoreError) as error:
+    except (OutputError, StoreError, MachineError) as error:
         note(str(error))
         return NOT_DONE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough; Python's own flush at exit must not complain.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the latter is what click makes of it
+        drop_stdout()  # its reader has seen enough
         return PIPE_CLOSED
+    except MemoryError:
+        note("cannot go on: there is no memory left")
+        return NOT_DONE
+    except OSError as error:
+        if error.errno not in SHORTAGES:
+            raise
+        note(f"cannot go on: {str(error.strerror).lower()}")
+        drop_stdout()
+        return NOT_DONE
     return code if isinstance(code, int) else ALL_WELL

@@ -23,6 +23,7 @@ What it promises:
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -39,8 +40,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from . import export
-from .errors import StoreError
+from . import descriptors, export
+from .errors import MachineError, StoreError
 from .frontier import Frontier, Refused
 from .guard import Guard
 from .hints import Lanes, Looks
@@ -57,7 +58,7 @@ from .models import (
 from .options import at_least, one_of, settings_and_following
 from .output import Outputs
 from .page import Page
-from .pool import Pool, WorkerLost
+from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
 from .report import Report
 from .source import Given, Source
 from .task import Extract, fetch, job_bytes, read_answer
@@ -68,9 +69,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolLike", "Progress", "crawl"]
 
+log = logging.getLogger(__name__)
+
 WAITING_BYTES = 64_000_000  # between the workers and the callback
 READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has work
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
+COUNTED_IN_HASTE = 100_000  # URLs that were not read: half a second
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
 RETRY_DELAY_MAX_S = 60.0
 
@@ -98,7 +102,7 @@ class Progress:
     """How far a run is: counts of pages, bytes of bodies, seconds since its start.
 
     `total` is None as long as the input has not been read to its end; `ended` is
-    true once, before the outputs are finished.
+    true once, before the outputs are finished. `under_way` counts requests.
     """
 
     done: int
@@ -107,6 +111,7 @@ class Progress:
     body_bytes: int
     elapsed_s: float
     ended: bool = False
+    under_way: int = 0
 
 
 def crawl(
@@ -171,6 +176,7 @@ def crawl(
         ConfigError: an option makes no sense.
         InputError: the list cannot be read.
         OutputError: a file cannot be written.
+        MachineError: no worker process can be started.
         ExtractError: `extract` raised or returned what cannot travel.
         BaseException: what `callback` raised, or KeyboardInterrupt; the Report so
             far is its attribute `report`, and the files hold the pages so far.
@@ -185,7 +191,8 @@ def crawl(
     at_least("max_time_s", max_time_s, 0.001)
     one_of("analyse_in", analyse_in, ("parent", "workers"))
     if pool is None:
-        start_reading()
+        with suppress(OSError):  # told when the workers are started
+            start_reading()
     how, following = settings_and_following(options)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
@@ -300,7 +307,7 @@ class _Run:
             if own is not None:
                 own.terminate()
             self._save_what_came()
-            report = self._close(interrupted=True)
+            report = self._close(interrupted=True, in_haste=True)
             with suppress(AttributeError):  # an exception of the caller's with slots
                 error.report = report  # type: ignore[attr-defined]
             raise
@@ -320,21 +327,39 @@ class _Run:
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
         processes = workers or _default_workers()
-        waiting = self._source.peek(processes)
+        waiting = 0
+        with self._interrupts.reading():
+            waiting = self._source.peek(processes)
         if not waiting:
+            self._stopping = self._is_to_stop()
             return None
         # A short list does not pay for workers that it never uses.
         if not self._reads_links and not self._source.has_sitemap_ahead:
             processes = min(processes, waiting)
         import_module("fetcher.facts")  # while the fork server reads its modules
-        slots = -(-self._concurrency // processes)
-        return Pool(
-            processes,
-            slots=slots,
-            extra_slots=self._concurrency - slots,
-            loads=read_answer,
-            preload=PRELOADED,
-        )
+        most = self._limit_concurrency(processes)
+        slots = min(-(-self._concurrency // processes), most)
+        try:
+            return Pool(
+                processes,
+                slots=slots,
+                extra_slots=min(self._concurrency, most) - slots,
+                loads=read_answer,
+                preload=PRELOADED,
+            )
+        except (OSError, EOFError, RuntimeError, MemoryError) as error:
+            raise _no_workers(error) from error
+
+    def _limit_concurrency(self, processes: int) -> int:
+        """Ask for no more at a time than files may be open; return a worker's share."""
+        most = descriptors.slots_max()
+        if self._concurrency > most * processes:
+            self._concurrency = most * processes
+            log.warning(
+                "%d requests at a time and no more: too few files may be open",
+                self._concurrency,
+            )
+        return most
 
     def _loop(self) -> None:
         while (wait_s := self._send_due()) is not None:
@@ -347,8 +372,7 @@ class _Run:
 
         None means that everything asked for has been concluded.
         """
-        if self._is_to_stop() and not self._stopping:
-            self._end_softly()
+        self._heed_stop()
         while not self._is_full():
             found = self._frontier.next(time.monotonic())
             if isinstance(found, Request):
@@ -357,7 +381,13 @@ class _Run:
                 self._refuse(found.request)
             elif not self._read_one():
                 return found
+            else:  # input without end may be nothing but bad lines
+                self._heed_stop()
         return float("inf")
+
+    def _heed_stop(self) -> None:
+        if not self._stopping and self._is_to_stop():
+            self._end_softly()
 
     def _is_to_stop(self) -> bool:
         if self._stop is not None and self._stop.is_set():
@@ -408,7 +438,8 @@ class _Run:
         if not self._source.may_block:
             entry = self._source.take()
         else:
-            with self._interrupts.allowed():
+            entry = None
+            with self._interrupts.reading():
                 entry = self._source.take()
         if self._secrets_for is not None and isinstance(entry, Request):
             self._secrets_for.add(entry.origin)  # listed by the person, not by a page
@@ -503,6 +534,8 @@ class _Run:
         page = self._page_of(request, outcome)
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
+            if isinstance(outcome, InitializerFailed):
+                raise _no_workers(outcome) from outcome
             raise outcome
         page.depth = request.depth
         final = self._frontier.done(page, request, time.monotonic())
@@ -526,6 +559,9 @@ class _Run:
             return outcome
         if isinstance(outcome, WorkerLost):
             failure = Failure(Kind.WORKER_LOST, str(outcome))
+            return Page(url=request.url, attempt=request.attempt, failure=failure)
+        if isinstance(outcome, MemoryError) or _is_unsaid(outcome):
+            failure = Failure(Kind.WORKER_LOST, f"the worker gave out: {outcome!r}")
             return Page(url=request.url, attempt=request.attempt, failure=failure)
         return None
 
@@ -636,9 +672,11 @@ class _Run:
             return request.depth == 0 and not self._site.is_sitemap(page)
         return request.purpose is Purpose.PAGE
 
-    def _close(self, *, interrupted: bool) -> Report:
+    def _close(self, *, interrupted: bool, in_haste: bool = False) -> Report:
         self._tell(ended=True)
-        unread = self._source.count_unread() if interrupted else 0
+        unread: int | None = 0
+        if interrupted:
+            unread = self._count_unread(COUNTED_IN_HASTE if in_haste else None)
         if self._sites.was_needed:
             try:
                 self._report.site = self._site.finish()
@@ -652,6 +690,12 @@ class _Run:
         )
         self._outputs.finish(self._report)
         return self._report
+
+    def _count_unread(self, at_most: int | None) -> int | None:
+        """Return how many URLs were not read; None if that takes somebody too long."""
+        with self._interrupts.reading():
+            return self._source.count_unread(at_most)
+        return None
 
     def _tell(self, *, ended: bool = False) -> None:
         now_s = time.monotonic()
@@ -669,6 +713,7 @@ class _Run:
                 body_bytes=report.body_bytes,
                 elapsed_s=now_s - self._began_s,
                 ended=ended,
+                under_way=max(len(self._flights) - self._arrivals.qsize(), 0),
             )
         )
 
@@ -757,6 +802,22 @@ def _submitter(
         )
 
     return submit
+
+
+def _is_unsaid(outcome: object) -> bool:
+    """Whether a worker had no memory left for saying what came of a page."""
+    return isinstance(outcome, MaybeEncodingError) and "MemoryError" in str(outcome)
+
+
+def _no_workers(error: BaseException) -> MachineError:
+    cause = error.__cause__ or error
+    words = getattr(cause, "strerror", None) or str(cause)
+    if isinstance(cause, EOFError):
+        words = "the process that they are forked from ended"
+    elif "AF_UNIX" in words:
+        words = "the path of TMPDIR is too long for the address of a socket"
+    words = words[:1].lower() + words[1:]
+    return MachineError(f"no worker process could be started: {words}")
 
 
 def _weight(outcome: object) -> int:

@@ -8,6 +8,7 @@ What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
     +-- InputError                         a list of URLs cannot be read
     +-- OutputError                        a result cannot be written
     +-- StoreError                         what a run must remember cannot be kept
+    +-- MachineError                       the machine has not what a run needs
     +-- ExtractError                       `extract=` gave what cannot travel
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "ExtractError",
     "FetcherError",
     "InputError",
+    "MachineError",
     "OutputError",
     "StoreError",
 ]
@@ -37,6 +39,10 @@ class InputError(FetcherError):
 
 class OutputError(FetcherError):
     """A result cannot be written; the message names the file."""
+
+
+class MachineError(FetcherError):
+    """The machine gives no process, thread or memory; the message says which."""
 
 
 class StoreError(FetcherError):

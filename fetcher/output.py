@@ -1,14 +1,16 @@
 """Opens lists of URLs to read and files to write; the only owner of both.
 
 A list is read line by line and never held, whatever is in it. A file of results
-appears under its name whole or not at all: it is written beside it and renamed when
-it is finished. What cannot be opened is known before anything is fetched.
+appears under its name whole or not at all: it is written beside it, as
+`.NAME.01234567.part`, and renamed when it is finished. What cannot be opened is known
+before anything is fetched.
 """
 
 from __future__ import annotations
 
 import codecs
 import errno
+import fcntl
 import io
 import os
 import re
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Outputs", "UrlList", "read_bytes", "read_list"]
 
 LINE_MAX_CHARACTERS = 65_536  # no server takes a URL of this length
+LINE_ENDLESS_CHARACTERS = 2**30  # /dev/zero has no other lines
 LINE_START_CHARACTERS = 200  # of a line that is too long: what a message can quote
 WRITE_BUFFER_BYTES = 256 * 1024  # a dozen rows of jsonl
 NAME_MAX_BYTES = 255  # ext4, XFS, APFS, NTFS
@@ -45,6 +48,8 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+START_MAX_BYTES = NAME_MAX_BYTES - len("..01234567.part")
 
 # A file of this name is an open descriptor: written to as it is, never replaced.
 DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdout)|(stderr))|/proc/self/fd/(\d+)")
@@ -86,6 +91,9 @@ class UrlList:
         except StopIteration:
             self.close()
             raise
+        except InputError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise InputError(f"cannot read {self.name}: {_cause(error)}") from error
@@ -98,8 +106,8 @@ class UrlList:
             while line := text.readline(LINE_MAX_CHARACTERS + 1):
                 number += 1
                 too_long = len(line) > LINE_MAX_CHARACTERS and line[-1] != "\n"
-                if too_long:
-                    _skip_line(text)
+                if too_long and not _skip_line(text):
+                    raise InputError(f"line {number:,} of {self.name} does not end")
                 yield self._judge(number, line.removesuffix("\n"), too_long)
         finally:
             # Not left to its own end, which closes the stream, perhaps not ours.
@@ -190,9 +198,13 @@ def _encoding_of(stream: BinaryIO) -> str:
     return "utf-8"
 
 
-def _skip_line(text: io.TextIOWrapper) -> None:
-    while (more := text.readline(LINE_MAX_CHARACTERS)) and more[-1] != "\n":
-        pass
+def _skip_line(text: io.TextIOWrapper) -> bool:
+    """Read to the end of a line; return False if it has none that could be reached."""
+    for _ in range(LINE_ENDLESS_CHARACTERS // LINE_MAX_CHARACTERS):
+        more = text.readline(LINE_MAX_CHARACTERS)
+        if not more or more[-1] == "\n":
+            return True
+    return False
 
 
 class Exporter(Protocol):
@@ -339,9 +351,9 @@ class _Replaced(_Kept):
         self._part.replace(self._path)
 
     def drop(self) -> None:
-        super().drop()
-        with suppress(OSError):
+        with suppress(OSError):  # first, while its lock says that it is in use
             self._part.unlink(missing_ok=True)
+        super().drop()
 
 
 class _Output:
@@ -418,16 +430,50 @@ class _Lent(io.RawIOBase):
 
 def _open_beside(path: Path) -> tuple[Path, BinaryIO]:
     """Create the file that will take the place of another, with its mode and owner."""
-    ending = f".{secrets.token_hex(4)}.part"
-    start = path.name.encode()[: NAME_MAX_BYTES - 1 - len(ending)]
-    part = path.with_name(f".{start.decode(errors='ignore')}{ending}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    number = os.open(part, flags, 0o666)  # less the umask
+    start = f".{_start_of_name(path)}."
+    _remove_left_behind(path.parent, start)
+    part, number = _create_locked(path, start)
     with suppress(OSError):  # a new file; an owner that is not ours to give
         old = path.stat()
         os.fchmod(number, stat.S_IMODE(old.st_mode))
         os.fchown(number, old.st_uid, old.st_gid)
     return part, os.fdopen(number, "wb", WRITE_BUFFER_BYTES)
+
+
+def _start_of_name(path: Path) -> str:
+    name = os.fsencode(path.name)  # without a locale it is not text in UTF-8
+    if len(name) <= START_MAX_BYTES:
+        return path.name
+    return os.fsdecode(name[:START_MAX_BYTES].decode(errors="ignore").encode())
+
+
+def _create_locked(path: Path, start: str) -> tuple[Path, int]:
+    """Create a file beside `path` and lock it, which tells others that it is in use."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    while True:
+        part = path.with_name(f"{start}{secrets.token_hex(4)}.part")
+        number = os.open(part, flags, 0o666)  # less the umask
+        with suppress(OSError):  # a file system without locks: nobody removes it there
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(FileNotFoundError):
+            if part.stat().st_ino == os.fstat(number).st_ino:
+                return part, number
+        os.close(number)  # taken, before it was locked, for one that was left behind
+
+
+def _remove_left_behind(folder: Path, start: str) -> None:
+    """Remove the files of runs that were killed while they wrote this result.
+
+    A run that lives holds a lock on its file; the system lets go of the lock of one
+    that was killed.
+    """
+    named = re.compile(re.escape(start) + r"[0-9a-f]{8}\.part")
+    with suppress(OSError):
+        left = [entry for entry in os.scandir(folder) if named.fullmatch(entry.name)]
+        for entry in left:
+            with suppress(OSError), open(entry.path, "r+b") as stream:  # noqa: PTH123  # a DirEntry's
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)  # noqa: PTH108
 
 
 def _cause(error: Exception) -> str:

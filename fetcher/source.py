@@ -8,18 +8,28 @@ line and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sized
+import stat
+from collections.abc import Generator, Iterable, Iterator, Sized
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from . import sitemaps
 from . import urls as url_rules
 from .errors import ConfigError
 from .models import Failure, Kind, Purpose, Reach, Request
-from .output import Line, read_bytes, read_list
+from .output import Line, UrlList, read_bytes, read_list
 from .page import Page
 
-__all__ = ["Given", "Source", "count_entries", "entries_of", "given_url", "is_url"]
+__all__ = [
+    "Given",
+    "Source",
+    "count_entries",
+    "entries_of",
+    "given_url",
+    "is_read_once",
+    "is_url",
+]
 
 SHOWN_URL = 300  # characters of a bad line that a Page repeats
 LIST_ENDINGS = frozenset(  # a word that ends so is a missing list and not a host
@@ -34,6 +44,9 @@ _SITEMAP_NAME = re.compile(
 
 Given = str | Path | Iterable[str | Path | Request]
 Item = str | Path | Request | Iterator[Request | Page]  # the last: a list, opened
+
+
+_UNREAD = Page(url="")  # stands for a URL that is only counted
 
 
 class Source:
@@ -59,7 +72,8 @@ class Source:
         self._entries = self._open(given)
         self._ahead: list[Request | Page] = []
         self.exhausted = False
-        self.may_block = not self._countable or _reads_stdin(given)
+        self._only_counts = False
+        self.may_block = not self._countable or _reads_once(given)
 
     def peek(self, wanted: int) -> int:
         """Read ahead up to `wanted` entries; return how many there are."""
@@ -83,13 +97,21 @@ class Source:
         self.exhausted = found is None
         return found
 
-    def count_unread(self) -> int | None:
-        """Read what is left without fetching it; None where that might never end."""
+    def count_unread(self, at_most: int | None = None) -> int | None:
+        """Read what is left without fetching it; None where that might never end.
+
+        None also where more is left than `at_most`.
+        """
         if not self._countable or self.may_block:
             return None
-        unread = len(self._ahead) + sum(1 for _ in self._entries)
+        self._only_counts = True  # to understand a URL takes five times as long
+        entries = chain(self._ahead, self._entries)
+        counted = sum(1 for _ in islice(entries, at_most))
+        more = next(entries, None) is not None
         self._ahead.clear()
-        return unread
+        if isinstance(self._entries, Generator):
+            self._entries.close()  # and with it the list
+        return None if more else counted
 
     def _open(self, given: Given) -> Iterator[Request | Page]:
         if isinstance(given, str) and given != "-" and is_url(given):
@@ -110,8 +132,11 @@ class Source:
         if str(path) != "-" and Path(path).suffix.lower() in SITEMAP_ENDINGS:
             content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
             return entries_of(content, str(path))
-        lines = read_list(path)
-        return self._entries_of(lines, f"{lines.name}, line ")
+        return self._listed(read_list(path))
+
+    def _listed(self, lines: UrlList) -> Iterator[Request | Page]:
+        with lines:
+            yield from self._entries_of(lines, f"{lines.name}, line ")
 
     def _items(self, items: Iterable[Item], where: str) -> Iterator[Request | Page]:
         for number, item in enumerate(items, 1):
@@ -141,6 +166,9 @@ class Source:
             text = url_rules.from_line(given, self._default_scheme)
             if text is None and _is_passed_over(given, problem):
                 continue
+            if self._only_counts:
+                yield _UNREAD
+                continue
             if text is None or problem is not None:
                 yield _bad_page(text or "", str(problem))
                 continue
@@ -158,10 +186,26 @@ def _is_passed_over(text: str, problem: str | None) -> bool:
     return problem is None or "#" in text
 
 
-def _reads_stdin(given: Given) -> bool:
-    if isinstance(given, str | Path):
-        return str(given) == "-"
-    return isinstance(given, list | tuple) and Path("-") in given
+def _reads_once(given: Given) -> bool:
+    if isinstance(given, str):
+        return given == "-" or (not is_url(given) and is_read_once(Path(given)))
+    each = [given] if isinstance(given, Path) else given
+    return isinstance(each, list | tuple) and any(
+        isinstance(item, Path) and is_read_once(item) for item in each
+    )
+
+
+def is_read_once(path: Path) -> bool:
+    """Whether a list can be read but once, and may never come: no ordinary file.
+
+    Standard input, a pipe (what a shell makes of `<(command)`), a device.
+    """
+    if str(path) == "-":
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):  # told when it is opened
+        return False
 
 
 def entries_of(

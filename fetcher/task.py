@@ -11,6 +11,7 @@ knows the few things that may be in it, and calls nothing else.
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import pickle
 import threading
@@ -28,6 +29,8 @@ from .redact import redacted
 __all__ = ["Extract", "fetch", "job_bytes", "read_answer"]
 
 Extract = Callable[[Page], object]
+
+OUT_OF_MEMORY = 27  # CURLE_OUT_OF_MEMORY, from curl.h
 
 # A parsed page weighs ten times its bytes, and keeps this process's other threads from
 # running while it is parsed: larger ones are left to the parent, unless that is to
@@ -62,21 +65,41 @@ def fetch(
         with_secrets: whether this origin may see the settings' credentials.
 
     Returns:
-        the Page; or an ExtractError, whose first argument is the Page's URL.
-    """
-    from .transport import get_url  # and with it requests and libcurl
+        the Page.
 
+    Raises:
+        MemoryError: the process has not the memory, threads or files that it takes.
+        ExtractError: what `extract` did; its text names the Page's URL.
+        ConfigError: what a session of the caller's own raised, in words.
+    """
     # Monotonic time is one clock for all processes of a machine.
     queue_s = max(time.monotonic() - submitted_s, 0.0)
-    settings, extract, parses_all = _job(job)
     limit = None if reach is None else Reach(reach)
     request = Request(url=url, attempt=attempt, method=method, reach=limit)
     try:
-        page = get_url(
-            request, settings, max_bytes=max_bytes, with_secrets=with_secrets
+        return _fetched(
+            request, job, facts, max_bytes, queue_s, with_secrets=with_secrets
         )
-    except Exception as error:  # of a session of the caller's own
-        raise _as_told(error) from error
+    except Exception as error:
+        told = _as_told(error)
+        if told is error:
+            raise
+        raise told from error
+
+
+def _fetched(
+    request: Request,
+    job: bytes,
+    facts: tuple[str, ...],
+    max_bytes: int | None,
+    queue_s: float,
+    *,
+    with_secrets: bool,
+) -> Page:
+    from .transport import get_url  # and with it requests and libcurl
+
+    settings, extract, parses_all = _job(job)
+    page = get_url(request, settings, max_bytes=max_bytes, with_secrets=with_secrets)
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
@@ -88,8 +111,27 @@ def fetch(
     return page
 
 
+def _is_shortage(error: Exception) -> bool:
+    """Whether the machine, and neither the caller nor a bug, is at the bottom of it.
+
+    Each of these was seen under `ulimit -v`.
+    """
+    text = str(error)
+    if isinstance(error, ImportError):
+        return "map segment" in text or "allocate" in text
+    if isinstance(error, RuntimeError):
+        return "start new thread" in text
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+    if type(error).__module__ == "pycurl":
+        return error.args[:1] == (OUT_OF_MEMORY,) or "initializing" in text
+    return isinstance(error, MemoryError | SystemError)
+
+
 def _as_told(error: Exception) -> Exception:
     """Return an error in a form that `read_answer` knows: ours, or Python's own."""
+    if _is_shortage(error):
+        return MemoryError(f"{type(error).__name__}: {error}")
     if isinstance(error, FetcherError) or type(error).__module__ == "builtins":
         return error
     return ConfigError(f"session= gave what raised {error!r}")

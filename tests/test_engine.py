@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -22,12 +23,14 @@ from fetcher import (
     ConfigError,
     ExtractError,
     InputError,
+    MachineError,
     OutputError,
     Pool,
     Settings,
     crawl,
 )
 from fetcher.models import Kind, Purpose, Request, SettingsOptions, State
+from fetcher.pool import InitializerFailed
 from fetcher.testing import FakePool
 from tests.servers import answer, by_path, message, redirect, serve, stall_before_head
 
@@ -341,6 +344,67 @@ def test_a_callback_that_raises_while_a_run_is_stopped_loses_no_page(site):
     report = caught.value.report
     assert seen < 500
     assert report.total + report.unread == 500
+
+
+class FailingPool(FakePool):
+    """A pool in which every task fails alike."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    def apply_async(
+        self, func, args=(), kwds=None, callback=None, error_callback=None
+    ) -> None:
+        error_callback(self._error)
+
+
+def test_a_worker_without_memory_costs_the_page_and_not_the_run():
+    """RLIMIT_AS: the page is a `worker_lost` that says so; the next is fetched."""
+    pool = FailingPool(MemoryError("MemoryError: "))
+    urls = ["http://a.invalid/1", "http://a.invalid/2"]
+    pages = []
+    report = crawl(urls, pages.append, pool=pool, retries=0)
+    assert report.total == 2
+    assert pages[0].failure.kind is Kind.WORKER_LOST
+    assert "gave out" in pages[0].failure.message
+
+
+def test_a_pool_without_workers_is_one_sentence():
+    """No process can be started: MachineError, with the Report so far."""
+    error = InitializerFailed("no worker could be started: ...")
+    error.__cause__ = OSError(11, "Resource temporarily unavailable")
+    pool = FailingPool(error)
+    sentence = "no worker process could be started: resource temporarily unavailable"
+    with pytest.raises(MachineError, match=sentence) as caught:
+        crawl(["http://a.invalid/"], pool=pool, retries=0)
+    assert caught.value.report.total == 1
+
+
+@pytest.mark.slow
+def test_bad_lines_without_end_can_be_stopped():
+    """Input that is nothing but bad lines leaves time to look at `stop`."""
+    stop = threading.Event()
+
+    def endless():
+        for number in itertools.count():
+            if number == 500:
+                stop.set()
+            assert number < 5_000, "nobody looked at stop"
+            yield "http://[::1"
+
+    report = crawl(endless(), stop=stop, **LOCAL)
+    assert report.interrupted
+    assert 500 <= report.total < 5_000
+
+
+@pytest.mark.slow
+def test_progress_tells_what_is_under_way(site):
+    """A command can say for how many requests it waits."""
+    told = []
+    crawl(urls_of(site, 200), on_progress=told.append, concurrency=4, **LOCAL)
+    assert max(progress.under_way for progress in told) <= 4
+    assert told[-1].under_way == 0
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"guard", "link_table", "memory", "urls", "warm"},
+    {"descriptors", "guard", "link_table", "memory", "urls", "warm"},
     {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
     {"shown", "site_report"},

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 
-from fetcher import export
+from fetcher import export, output
 from fetcher.errors import InputError, OutputError
 from fetcher.export.text import for_terminal
 from fetcher.output import Outputs, read_list
@@ -93,6 +93,15 @@ def test_a_line_of_5_megabytes_is_cut_and_never_held(tmp_path):
     assert first.text == "https://a.example/" + "x" * 182
     assert second == (2, "https://b.example/", None)
     assert peak_bytes < 1_000_000
+
+
+def test_a_line_that_does_not_end_is_no_line_of_a_list(tmp_path, monkeypatch):
+    """`fetcher /dev/zero` says so; it reads a gigabyte of it, here two lines' worth."""
+    monkeypatch.setattr(output, "LINE_ENDLESS_CHARACTERS", 2 * 65_536)
+    path = tmp_path / "urls.txt"
+    path.write_bytes(b"x" * 65_536 * 4)
+    with pytest.raises(InputError, match=f"line 1 of {path} does not end"):
+        list(read_list(path))
 
 
 def test_a_line_of_just_the_limit_is_whole(tmp_path):
@@ -237,6 +246,22 @@ def test_a_name_of_the_greatest_length_can_be_written(tmp_path):
     path = tmp_path / ("é" * 124 + ".jsonl")
     write(path)
     assert path.exists()
+
+
+def test_what_a_killed_run_left_behind_is_removed_by_the_next(tmp_path):
+    """Only files of that very name, and none that somebody still writes."""
+    path = tmp_path / "out.jsonl"
+    left = tmp_path / ".out.jsonl.0123abcd.part"
+    others = [".out.jsonl.part", ".out.json.0123abcd.part", "out.jsonl.0123abcd.part"]
+    for name in (left.name, *others):
+        (tmp_path / name).write_text("{")
+    with Outputs() as living:
+        living.open(path, export.for_path(path).open)
+        write(path)
+        living.add(page())
+        living.finish(Report())
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert names == sorted([*others, path.name])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is to be fetched, entry by entry."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from fetcher.errors import ConfigError, InputError
 from fetcher.models import Kind, Request
 from fetcher.page import Page
-from fetcher.source import Source, count_entries, is_url
+from fetcher.source import Source, count_entries, is_read_once, is_url
 
 
 def everything(source: Source) -> list[Request | Page]:
@@ -80,6 +81,15 @@ def test_what_is_left_can_be_counted_where_it_ends(tmp_path):
     assert Source(iter([])).count_unread() is None
 
 
+def test_what_is_only_counted_is_not_understood(tmp_path):
+    """A bad line counts as one URL, a comment as none."""
+    listed = tmp_path / "list.txt"
+    listed.write_text("# no\n\na.example\nhttp://[::1\n" + "x" * 70_000 + "\n")
+    assert Source(listed).count_unread() == count_entries(listed) == 3
+    assert Source(listed).count_unread(at_most=3) == 3
+    assert Source(listed).count_unread(at_most=2) is None
+
+
 def test_an_iterable_is_not_read_ahead():
     read = []
 
@@ -119,3 +129,23 @@ def test_a_line_that_is_too_long_is_told_even_if_it_begins_with_blanks(tmp_path,
     assert isinstance(second, Request)
     assert source.take() is None
     assert count_entries(path) == 2
+
+
+def test_a_list_that_is_no_file_may_block_and_is_read_once(tmp_path):
+    """`fetcher <(command)` and `fetcher fifo`: nobody may count their lines first."""
+    fifo, listed = tmp_path / "fifo", tmp_path / "list.txt"
+    os.mkfifo(fifo)
+    listed.write_text("a.example\n")
+    assert is_read_once(fifo)
+    assert is_read_once(Path("-"))
+    assert is_read_once(Path("/dev/null"))
+    assert not is_read_once(listed)
+    assert not is_read_once(tmp_path / "missing.txt")
+    for given, may_block in (
+        ([listed], False),
+        ("/dev/null", True),
+        ([listed, Path("/dev/null")], True),
+    ):
+        source = Source(given)
+        assert source.may_block is may_block
+        everything(source)  # which closes the lists

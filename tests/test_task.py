@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import time
 from datetime import UTC, datetime
 
+import pycurl
 import pytest
 import requests
 import responses
@@ -124,3 +126,41 @@ def test_what_cannot_be_sent_to_a_worker_is_refused_at_once():
     generator = (n for n in range(3))
     with pytest.raises(ConfigError, match="cannot be sent to a worker"):
         job_bytes(Settings(), lambda page: next(generator))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("_html.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        OSError(errno.EMFILE, "Too many open files"),
+        SystemError("compile returned NULL without setting an exception"),
+        pycurl.error(27, "Out of memory"),
+        pycurl.error("initializing curl failed"),
+    ],
+    ids=repr,
+)
+def test_a_process_that_is_short_of_something_says_so_in_one_way(error, monkeypatch):
+    """However it shows, it is no bug and ends no run: the engine knows MemoryError."""
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("fetcher.transport.get_url", fail)
+    with pytest.raises(MemoryError) as caught:
+        run()
+    assert type(error).__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), ImportError("no such name"), OSError(2, "not there")]
+)
+def test_a_bug_stays_a_bug(error, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("fetcher.transport.get_url", fail)
+    with pytest.raises(type(error)) as caught:
+        run()
+    assert caught.value is error

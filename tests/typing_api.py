@@ -218,6 +218,7 @@ def catching() -> None:
         fetcher.ConfigError,
         fetcher.ExtractError,
         fetcher.InputError,
+        fetcher.MachineError,
         fetcher.OutputError,
         fetcher.WorkerLost,
     )

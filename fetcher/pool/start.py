@@ -15,6 +15,8 @@ import atexit
 import contextlib
 import os
 import pickle  # read by the forkserver's child only
+import re
+import select
 import signal
 import socket
 import stat
@@ -26,6 +28,7 @@ from multiprocessing import forkserver, popen_forkserver, resource_tracker, spaw
 from multiprocessing.context import BaseContext, set_spawning_popen
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 from .wire import dumps, dumps_by_value, names_main
@@ -169,13 +172,50 @@ def _remove_address_at_end() -> None:
 
 
 def _remove_address(server: int, address: Path) -> None:
-    if os.getpid() == server and address.parent.name.startswith("pymp-"):
+    if os.getpid() != server or not address.parent.name.startswith("pymp-"):
+        return
+    # A server that fails ends before its program, which then complains if it does not
+    # find what it is going to remove.
+    if _program_has_ended():
         with contextlib.suppress(OSError):
             address.unlink(missing_ok=True)
             address.parent.rmdir()  # if nothing else is in it
 
 
+def _complain_less() -> None:
+    """In the server: leave it to the program to say that the machine gave out.
+
+    It learns so from the server's end, and says it in one sentence instead of in the
+    traceback of a process that nobody knows of.
+    """
+    if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+        sys.excepthook = _complain_of_bugs
+
+
+def _complain_of_bugs(
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType | None,
+) -> None:
+    if not isinstance(error, OSError | EOFError | MemoryError):
+        sys.__excepthook__(kind, error, traceback)
+
+
 _remove_address_at_end()
+_complain_less()
+
+
+def _program_has_ended() -> bool:
+    """In the server: whether the pipe is closed that tells it of its program's life.
+
+    Source: Lib/multiprocessing/forkserver.py, whose command line names it second.
+    """
+    told = re.search(r"main\((\d+), (\d+)", " ".join(sys.orig_argv))
+    if told is None:
+        return True
+    poll = select.poll()
+    poll.register(int(told[2]), 0)  # 0: for POLLHUP only
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _forget_servers() -> None:

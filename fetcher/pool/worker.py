@@ -63,10 +63,14 @@ def work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     pipe.settimeout(None)  # socket.setdefaulttimeout() of the caller is not ours
-    threading.Thread(
-        target=_end_with_parent, args=(pipe,), name="pool-parent-watch", daemon=True
-    ).start()
     worker = _Worker(pipe, slots)
+    try:
+        threading.Thread(
+            target=_end_with_parent, args=(pipe,), name="pool-parent-watch", daemon=True
+        ).start()
+    except (RuntimeError, MemoryError) as error:  # no thread to be had
+        worker.send(NOT_READY, 0, [_pickle_error(error, by_value=True)])
+        os._exit(1)  # the parent says so: a traceback a worker helps nobody
     if initializer is not None:
         try:
             initializer(*initargs)
@@ -79,7 +83,7 @@ def work(
     # through it again and again took a third of the time of tasks that make many
     # objects, and copied the pages that processes share.
     gc.freeze()
-    worker.run()
+    worker.serve(1)
 
 
 def _end_with_parent(pipe: socket.socket) -> None:
@@ -111,8 +115,14 @@ class _Worker:
         self._sender_called = False
         self._sender: threading.Thread | None = None
 
-    def run(self, slot: int = 1) -> None:
-        """Serve as one of the slots until told to stop."""
+    def serve(self, slot: int) -> None:
+        """Be one of the slots until told to stop, or until there is no memory left."""
+        try:
+            self._run(slot)
+        except MemoryError:  # not of a task, which is told: there is none to tell it
+            os._exit(1)  # the parent gives what is held here to another worker
+
+    def _run(self, slot: int) -> None:
         inbox, idle, slots = self._inbox, self._idle, self._slots
         while True:
             try:
@@ -143,7 +153,10 @@ class _Worker:
             try:
                 self._start_sender()  # first: what serves two slots cannot do without
                 threading.Thread(
-                    target=self.run, args=(slot,), name=f"pool-slot-{slot}", daemon=True
+                    target=self.serve,
+                    args=(slot,),
+                    name=f"pool-slot-{slot}",
+                    daemon=True,
                 ).start()
             except RuntimeError:  # no more threads to be had: the others must do
                 self._idle.discard(slot)

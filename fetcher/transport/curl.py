@@ -13,7 +13,6 @@ handles of its parent alone: closing them would end the parent's TLS connections
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import ssl
 from collections import OrderedDict
@@ -26,6 +25,7 @@ from typing import NamedTuple
 import pycurl
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from .. import descriptors
 from ..guard import Rule
 from ..models import Certificate, Failure, Kind, Timings
 from .budget import BodyBudget
@@ -717,17 +717,11 @@ class _State:
         self.share = pycurl.CurlShare()
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
-        self.idle = IdleHandles(_idle_max(), Handle.close, SPARE_MAX)
+        idle_max = min(IDLE_MAX, descriptors.idle_max())
+        spare_max = min(SPARE_MAX, idle_max // 4)
+        self.idle = IdleHandles(idle_max, Handle.close, spare_max)
         self.budget = BodyBudget(SHARED_BODY_BYTES)
         self.certificates = KnownCertificates()
-
-
-def _idle_max() -> int:
-    """Return how many connections may idle: at most half of our descriptors."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return IDLE_MAX
-    return max(1, min(IDLE_MAX, soft // 2))
 
 
 _state = _State()

@@ -255,7 +255,7 @@ def run(case: bytes) -> Read:
     ahead = facts.ahead(found, facts.FIELDS)
     crossed = pickle.loads(pickle.dumps(ahead))
     again = facts.extract(case, SITE, charset, known=crossed)
-    text = facts.visible_text(case, charset)
+    text = facts.visible_text(facts.extract(case, SITE, charset))
     return Read(found, again, link_count, text, facts.decode(case, charset))
 
 
