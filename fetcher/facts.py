@@ -156,8 +156,7 @@ def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
 
     What may have been cut short comes with word of it.
     """
-    if isinstance(facts, _ReadFacts) and not facts.is_small:
-        names = dict.fromkeys([*names, "capped"])
+    names = dict.fromkeys([*names, "capped"])
     return tuple((name, _plainly(name, facts)) for name in names)
 
 
@@ -302,7 +301,7 @@ def _as_it_was(name: str, value: Any) -> object:
     return value
 
 
-_BASE = re.compile(rb"<\0?b\0?a\0?s\0?e", re.IGNORECASE)  # in UTF-16, too
+_BASE = re.compile(rb"<\0?[bB]\0?[aA]\0?[sS]\0?[eE]")  # in UTF-16, too
 
 
 class _Reader:
