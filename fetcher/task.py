@@ -32,10 +32,7 @@ Extract = Callable[[Page], object]
 
 OUT_OF_MEMORY = 27  # CURLE_OUT_OF_MEMORY, from curl.h
 
-# A parsed page weighs ten times its bytes, and keeps this process's other threads from
-# running while it is parsed: larger ones are left to the parent, unless that is to
-# parse none at all.
-READ_AHEAD_MAX_BYTES = 4 * 1024 * 1024
+# A parsed page weighs ten times its bytes.
 _reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
 
@@ -104,7 +101,7 @@ def _fetched(
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
     page.is_parsed_elsewhere = parses_all
-    if facts and (parses_all or page.body_bytes <= READ_AHEAD_MAX_BYTES):
+    if facts:
         with _reading:
             page.read_ahead(facts)
             page.release()
