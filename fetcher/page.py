@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .memory import give_back
 from .models import (
     Certificate,
     Facts,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Page"]
 
+LARGE_BYTES = 1_000_000  # what is worth some milliseconds
 SKIPPING_KINDS = frozenset({Kind.FORBIDDEN_ADDRESS, Kind.CANCELLED})
 NO_TIMINGS = Timings()
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -214,7 +216,8 @@ class Page:
 
         A parsed page weighs ten times its bytes; who keeps Pages keeps few of those.
         """
-        self.__dict__.pop("facts", None)
+        if self.__dict__.pop("facts", None) and self.body_bytes > LARGE_BYTES:
+            give_back()
 
     @cached_property
     def soup(self) -> BeautifulSoup:
