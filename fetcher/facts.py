@@ -45,16 +45,16 @@ TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
 TEXTS_MAX_TIMES_PAGE = 4
 # What one page may cost; docs/reference/limits.md says so too.
 LISTED_MAX = 50_000  # of links, of images, of headings, ...: what is beyond is left out
-URLS_MAX_CHARS = 10_000_000  # of all links: a long <base> stands in each of them
+URLS_MAX_CHARS = 6_000_000  # of all links: a long <base> stands in each of them
 MARKUP_MAX_TAGS = 300_000  # end tags counted, and every other "<": 130 bytes each
 JSON_LD_MAX_CHARS = 1_000_000  # of all blocks together: "{}," takes 72 bytes
-PARSING_MAX_BYTES = 64 * 1024 * 1024  # beside what its text takes:
+PARSING_MAX_BYTES = 48 * 1024 * 1024  # beside what its text takes:
 PARSING_MAX_TIMES_PAGE = 4  # four bytes a character
 # A page that unfolds beyond that is read up to this tag. Each can bring 510 elements.
 UNFOLDING_MAX_TAGS = 500
 CUT_PAGE_MAX_BYTES = 256 * 1024
 # What takes no more than PARSING_MAX_BYTES, whatever it is.
-SAFE_TO_PARSE_TAGS = 900
+SAFE_TO_PARSE_TAGS = 700
 SAFE_TO_PARSE_BYTES = 256 * 1024
 ENCODED_TIMES = 6  # a byte of windows-1252 is two of UTF-8, and those "%C3%A9"
 CAPPED_MIN_BYTES = 8_000  # no smaller page can bring so much

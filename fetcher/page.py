@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .memory import give_back
 from .models import (
     Certificate,
     Facts,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Page"]
 
+LARGE_BYTES = 1_000_000  # what is worth some milliseconds
 SKIPPING_KINDS = frozenset({Kind.FORBIDDEN_ADDRESS, Kind.CANCELLED})
 NO_TIMINGS = Timings()
 # Directives of X-Robots-Tag that have a colon; any other word before one is a robot's.
@@ -229,7 +231,8 @@ class Page:
 
         A parsed page weighs ten times its bytes; who keeps Pages keeps few of those.
         """
-        self.__dict__.pop("facts", None)
+        if self.__dict__.pop("facts", None) and self.body_bytes > LARGE_BYTES:
+            give_back()
 
     @cached_property
     def soup(self) -> BeautifulSoup:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
 import io
 import re
 import subprocess
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
+import fetcher
 from fetcher import demo
 from fetcher.models import Kind, State, Timings
 
@@ -82,3 +87,73 @@ def test_the_programs_of_the_readme_run(number):
 def test_the_program_in_the_manner_of_the_tutorial_has_seven_lines():
     program = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
     assert len([line for line in program.splitlines() if line.strip()]) == 7
+
+
+@pytest.mark.parametrize("package", ["requests", "urllib3", "lxml"])
+def test_a_version_that_mends_a_hole_names_the_advisory(package):
+    """Who would lower a minimum reads why it stands there."""
+    project = (ROOT / "pyproject.toml").read_text()
+    comments, line = re.findall(
+        rf"((?: +#.*\n)*)( +\"{package}>=.*)", project, re.MULTILINE
+    )[0]
+    assert re.search(r"CVE-\d{4}-\d{4,}|GHSA(-[a-z0-9]{4}){3}", comments + line)
+
+
+def test_the_oldest_versions_that_are_tested_are_those_of_the_project():
+    """CI installs each lower bound of pyproject.toml exactly."""
+    ran = subprocess.run(
+        [sys.executable, ROOT / ".ci/minimums.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert ran.stdout.splitlines() == [
+        each.replace(">=", "==")
+        for each in wanted["dependencies"] + wanted["optional-dependencies"]["test"]
+    ]
+
+
+# Limits.
+
+LIMITS = (DOCS / "reference/limits.md").read_text()
+ROWS_OF_LIMITS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in LIMITS.splitlines()
+    if line.startswith("| ") and not line.startswith("| limit ")
+]
+
+
+def value_in_the_code(place: str) -> object:
+    """Return what "module.NAME", "module.Class.field" or "module.call.argument" is."""
+    parts = place.split(".")
+    found: object = fetcher
+    for number, part in enumerate(parts):
+        if inspect.isfunction(found):
+            return inspect.signature(found).parameters[part].default
+        if dataclasses.is_dataclass(found):
+            return next(f.default for f in dataclasses.fields(found) if f.name == part)
+        if not hasattr(found, part):
+            found = importlib.import_module(f"fetcher.{'.'.join(parts[: number + 1])}")
+        else:
+            found = getattr(found, part)
+    return found
+
+
+def test_there_are_as_many_limits_as_there_are_rows():
+    assert len(ROWS_OF_LIMITS) > 35
+    assert {len(row) for row in ROWS_OF_LIMITS} == {6}
+
+
+@pytest.mark.parametrize("row", ROWS_OF_LIMITS, ids=lambda row: row[0])
+def test_every_limit_is_what_the_table_says(row):
+    """Its default is the code's, its flag and kind exist, and a test holds it."""
+    _, default, flag, place, said, test = row
+    if place:
+        assert float(default.replace(",", "")) == value_in_the_code(place.strip("`"))
+    if flag:
+        assert f" {flag.strip('`')} " in (DOCS / "reference/cli.md").read_text()
+    known = {*Kind, "capped", "links", "markup", "structured_data", "values", "others"}
+    assert set(re.findall(r"`([^`]+)`", said)) <= {*known, "unlisted"}
+    path, name = test.strip("`").split("::")
+    assert f"\ndef {name}(" in (ROOT / path).read_text()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fetcher.models import Settings
+from fetcher.models import Kind, Settings
 from fetcher.transport import get_url
+from fetcher.transport.curl import CUT_BODY_KEPT_BYTES, HEAD_MAX_BYTES, HEAD_MAX_LINES
 from tests import servers
 from tests.hostile.answers import CASES
 from tests.servers import serve
@@ -78,3 +79,32 @@ def test_whatever_a_server_does_the_account_of_it_is_right(case, certificates):
         assert page.content == case.content
     assert isinstance(page.text, str)  # whatever the charset
     _ = page.facts
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        (["X: y"] * (HEAD_MAX_LINES - 3), None),  # status line, length, blank line
+        (["X: y"] * (HEAD_MAX_LINES - 2), Kind.PROTOCOL),
+        ([f"X: {'y' * (HEAD_MAX_BYTES // 4)}"] * 3, None),
+        ([f"X: {'y' * (HEAD_MAX_BYTES // 4)}"] * 4, Kind.PROTOCOL),
+    ],
+    ids=["lines", "too many lines", "bytes", "too many bytes"],
+)
+def test_a_head_has_bounds(fields, kind):
+    """One that is too large is a failure that says so; one that just fits is none."""
+    with serve(servers.answer(b"ok", "200 OK", *fields)) as server:
+        page = get_url(server.url)
+        again = get_url(server.url)  # and nothing of it is left to the next
+    for each in (page, again):
+        assert (each.failure and each.failure.kind) == kind
+        assert kind is None or "the head is larger than" in (each.reason or "")
+
+
+def test_what_is_kept_of_too_large_a_body_is_its_start():
+    """The first megabyte, so that one can see what it was."""
+    with serve(servers.answer(b"ab" * 2_000_000)) as server:
+        page = get_url(server.url, Settings(max_bytes=3_000_000))
+    assert page.failure is not None
+    assert page.failure.kind is Kind.TOO_LARGE
+    assert page.content == b"ab" * (CUT_BODY_KEPT_BYTES // 2)

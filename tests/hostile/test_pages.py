@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fetcher import facts, memory
+from fetcher import page as page_module
 from fetcher.facts import extract
 from fetcher.page import Page
 from fetcher.report import Report
@@ -174,3 +175,28 @@ def test_a_limit_on_memory_is_lifted_again():
         memory.call_within(MB, lambda: bytearray(500 * MB))
     assert memory.resource.getrlimit(memory.resource.RLIMIT_DATA) == before
     assert len(bytearray(50 * MB)) == 50 * MB
+
+
+def test_a_text_has_at_most_4_000_characters():
+    """A title, a description or a heading of megabytes is cut."""
+    text = b"t" * 50_000
+    found = extract(
+        b"<title>" + text + b"</title><meta name=description content=" + text + b">"
+        b"<h1>" + text,
+        URL,
+    )
+    for each in (found.title, found.description, *found.h1):
+        assert each == "t" * facts.TEXT_MAX_CHARS
+
+
+def test_what_a_large_page_took_is_given_back(monkeypatch):
+    """When it was saved, and not only when the next large one comes."""
+    given_back = []
+    monkeypatch.setattr(page_module, "give_back", lambda: given_back.append(1))
+    for size in (1_000, page_module.LARGE_BYTES):
+        page = Page(url=URL, status=200, content=b"<html>" + b" " * size)
+        assert page.facts is not None
+        page.release()
+        page.release()  # of which nothing is left
+    assert given_back == [1]
+    memory.give_back()
