@@ -10,6 +10,7 @@ import http.client
 import io
 import re
 from collections.abc import Generator, Iterable, Mapping
+from http.cookiejar import http2time  # type: ignore[attr-defined]  # typeshed has it not
 
 import requests
 import urllib3
@@ -87,9 +88,11 @@ _VERSION_NUMBERS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 # draft-ietf-httpbis-rfc6265bis-20, 5.6: a cookie with one of these is none. Sent back,
 # it would not be a header field either.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# http.cookiejar stumbles over a Max-Age without a value, or one that no float holds,
-# and drops all that the answer set. RFC 6265, 5.2.2: what is no number is ignored.
+# http.cookiejar stumbles over a Max-Age without a value, one that no float holds and a
+# month that there is not, and drops all that the answer set. RFC 6265, 5.2.1 and 5.2.2:
+# what is no date or no number is ignored.
 _MAX_AGE = re.compile(r";\s*max-age\s*(?:=([^;]*))?(?=;|\Z)", re.IGNORECASE)
+_EXPIRES = re.compile(r";\s*expires\s*=\s*([^;]*)", re.IGNORECASE)
 _SECONDS = re.compile(r"-?[0-9]+")
 
 
@@ -100,6 +103,14 @@ def _readable(max_age: re.Match[str]) -> str:
     return f"; Max-Age={seconds[:10]}"  # longer than any life
 
 
+def _dated(expires: re.Match[str]) -> str:
+    try:
+        http2time(expires[1].strip(' \t"'))
+    except ValueError:
+        return ""
+    return expires[0]
+
+
 class _OriginalResponse:
     """As much of http.client's response as requests asks to find cookies."""
 
@@ -107,7 +118,8 @@ class _OriginalResponse:
         self.msg = http.client.HTTPMessage()
         for value in headers.get_all("set-cookie"):
             if _CONTROL.search(value) is None:
-                self.msg["Set-Cookie"] = _MAX_AGE.sub(_readable, value)
+                dated = _EXPIRES.sub(_dated, value)
+                self.msg["Set-Cookie"] = _MAX_AGE.sub(_readable, dated)
 
     def close(self) -> None:
         """Do nothing: there is nothing left to read."""

@@ -31,7 +31,7 @@ from .blackbox import BlackBox
 from .harness import Finding, attempt
 from .targets import NAMES, find
 
-HUNG_S = 60.0  # far beyond what a busy machine makes of a case
+HUNG_S = 120.0  # far beyond what a busy machine makes of a case
 CRASHES_MAX = 10
 ROOT = Path(__file__).parents[2]
 

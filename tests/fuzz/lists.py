@@ -131,7 +131,7 @@ def _lines(case: bytes) -> list[str]:
 
 def _holds_something(line: str) -> bool:
     if len(line) > LINE_MAX_CHARACTERS:  # nobody looks at the rest of it
-        if line.lstrip().startswith("#"):
+        if line[: LINE_MAX_CHARACTERS + 1].lstrip().startswith("#"):
             return False
         line = line[:LINE_START_CHARACTERS]
         if not line.strip().strip("\ufeff"):
