@@ -60,7 +60,7 @@ OWNERS = {
     "print": {"__main__", "cli"},
     "pycurl": {"transport"},
     "requests": {"transport"},
-    "resource.setrlimit": {"memory"},
+    "resource.setrlimit": {"descriptors", "memory"},
     "rich": {"cli", "export"},
     "sqlite3": {"store"},
     "protego": {"robots"},
