@@ -57,7 +57,7 @@ CUT_PAGE_MAX_BYTES = 256 * 1024
 SAFE_TO_PARSE_TAGS = 700
 SAFE_TO_PARSE_BYTES = 256 * 1024
 ENCODED_TIMES = 6  # a byte of windows-1252 is two of UTF-8, and those "%C3%A9"
-CAPPED_MIN_BYTES = 8_000  # no smaller page can bring so much
+CAPPED_MIN_BYTES = 3_000  # 1,500 of a <base>, in 500 links: 4,500,000 characters
 WORDS_AT_ONCE_CHARS = 1_000_000  # a word as an object takes ten times its characters
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
@@ -209,7 +209,7 @@ class _ReadFacts(Facts):
         # Each link takes two bytes or more, and all may begin with the base.
         return (
             len(content) < 2 * LISTED_MAX
-            and len(url) * LISTED_MAX < URLS_MAX_CHARS - ENCODED_TIMES * len(content)
+            and (len(url) // 2 + ENCODED_TIMES) * len(content) < URLS_MAX_CHARS
             and _BASE.search(content) is None
         )
 
@@ -504,7 +504,10 @@ def _bounded(page_bytes: int, tags: int, call: Callable[[], Result]) -> Result:
     if tags <= SAFE_TO_PARSE_TAGS and page_bytes <= SAFE_TO_PARSE_BYTES:
         return call()
     extra_bytes = PARSING_MAX_BYTES + PARSING_MAX_TIMES_PAGE * page_bytes
-    return call_within(extra_bytes, call)
+    try:
+        return call_within(extra_bytes, call)
+    except MemoryError:  # which another thread of this process may have taken
+        return call_within(extra_bytes, call)
 
 
 def _encoding_of(

@@ -108,6 +108,16 @@ def test_urls_that_a_long_base_makes_huge_are_cut():
     assert found.link_count == len(found.links)
 
 
+def test_a_small_page_with_a_base_that_grows_says_that_it_was_cut():
+    """A byte of a base may be six characters of every link."""
+    base = "é".encode("cp1252") * 2_500
+    links = b"a, " * 1_500
+    content = b"<base href='/" + base + b"/'><img srcset='" + links + b"'>"
+    found = extract(content, URL, "windows-1252")
+    assert len(found.links) < 1_500
+    assert found.capped == ("links",)
+
+
 @pytest.mark.slow
 def test_a_page_of_too_many_tags_is_read_up_to_there():
     """The first 300,000 tags are read; `markup` says that there is more."""
