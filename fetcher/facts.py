@@ -30,6 +30,7 @@ TEXT_MAX_CHARS = 4_000  # of any one text, before its white space is folded
 # Elements nest up to 512 deep, and each one's text holds that of all inside it. Past
 # this many times the size of the page, texts are not read any more but left empty.
 TEXTS_MAX_TIMES_PAGE = 4
+REFRESH_MAX_S = 1e9  # 30 years: a delay of 400 digits would be infinite
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -545,10 +546,13 @@ def _images(elements: Iterable[Element], resolve: Resolver) -> Iterator[Image]:
 def _meta_refresh(
     document: Document, url: str, resolve: Resolver
 ) -> MetaRefresh | None:
-    found = document.meta_refresh()
+    try:
+        found = document.meta_refresh()
+    except ValueError:  # turbohtml takes dots alone for a number
+        return None
     if found is None:
         return None
-    delay_s, target = found
+    delay_s, target = min(found[0], REFRESH_MAX_S), found[1]
     return MetaRefresh(delay_s, resolve[target] if target else url)
 
 
