@@ -59,6 +59,7 @@ SAFE_TO_PARSE_BYTES = 256 * 1024
 ENCODED_TIMES = 6  # a byte of windows-1252 is two of UTF-8, and those "%C3%A9"
 CAPPED_MIN_BYTES = 3_000  # 1,500 of a <base>, in 500 links: 4,500,000 characters
 WORDS_AT_ONCE_CHARS = 1_000_000  # a word as an object takes ten times its characters
+REFRESH_MAX_S = 1e9  # 30 years: a delay of 400 digits would be infinite
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -769,10 +770,13 @@ def _images(elements: Sequence[Element], resolve: Resolver) -> Iterator[Image]:
 def _meta_refresh(
     document: Document, url: str, resolve: Resolver
 ) -> MetaRefresh | None:
-    found = document.meta_refresh()
+    try:
+        found = document.meta_refresh()
+    except ValueError:  # turbohtml takes dots alone for a number
+        return None
     if found is None:
         return None
-    delay_s, target = found
+    delay_s, target = min(found[0], REFRESH_MAX_S), found[1]
     return MetaRefresh(delay_s, resolve[target] if target else url)
 
 

@@ -175,6 +175,23 @@ def test_meta_refresh():
     assert facts_of(in_noscript).meta_refresh is None
 
 
+@pytest.mark.parametrize("delay", [".", ". ", "..", "....5", ".x"])
+def test_a_refresh_after_dots_is_none(delay):
+    """A page whose delay is a dot does not end the run; its links are still found."""
+    html = f"<meta http-equiv=refresh content='{delay};url=x'><a href=y>"
+    facts = facts_of(html)
+    assert facts.meta_refresh is None
+    assert "http://site.example/dir/y" in [link.url for link in facts.links]
+
+
+def test_a_refresh_in_ages_has_a_delay_that_can_be_written_down():
+    """400 digits are more than a float holds: JSON has no word for that."""
+    html = f"<meta http-equiv=refresh content='{'9' * 400};url=x'>"
+    found = facts_of(html).meta_refresh
+    assert found is not None
+    assert found.delay_s == 1e9
+
+
 def test_visible_words_end_at_white_space_and_at_tags():
     facts = facts_of(
         "<title>no</title><table><tr><td>a<td>b</table><ul><li>c<li>d\xa0e</ul>"

@@ -10,6 +10,7 @@ import pickle
 import random
 from collections.abc import Callable
 from functools import cache, lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from fetcher import facts
 from fetcher.models import Facts
 from tests.benchmarks.facts_agree import differences
 
-from .harness import Target, Wrong, mutated
+from .harness import Target, Wrong, mutated, of_words
 from .heads import ENCODINGS
 
 MANUAL = Path("/usr/share/doc/python3.11/html")
@@ -32,7 +33,13 @@ WORDS = (
     *(b"<base href='//x/'>", b"<base href='data:,x'>", b"<base href='http://['>"),
     *(b"<base href='#'>", b"<base href='../..'>", b"<base target=x>", b"<base href>"),
     *(b"<meta http-equiv=refresh content='0;url=x'>", b"<meta http-equiv=refresh "),
-    *(b"content='1e999;'>", b"content='0; URL=\"javascript:x\"'>", b"content=';'>"),
+    *(
+        b"content='1e999;'>",
+        b"content='.;url=x'>",
+        b"content=.",
+        b"content='0; URL=\"javascript:x\"'>",
+        b"content=';'>",
+    ),
     *(
         b"<meta charset=utf-16>",
         b"<meta charset=x-user-defined>",
@@ -72,6 +79,56 @@ WORDS = (
     *(b"<![CDATA[", b"]]>", b"<?x", b"<!doctype html>", b"&#0;", b"&#xd800;", b"&amp"),
     *(b"&#99999999999;", b"&notit;", b"style='background:url(x)'", b"@import 'x';"),
     *(b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"<", b">", b"'", b'"', b"=", b"/"),
+)
+
+STARTS = (
+    *(b"meta http-equiv=refresh content", b"meta name=robots content", b"base href"),
+    *(b"meta http-equiv=content-type content", b"meta charset", b"a href", b"a rel"),
+    *(b"a href=x ping", b"img srcset", b"img src", b"p style", b"a id", b"html lang"),
+    *(
+        b"script type",
+        b"link rel=canonical href",
+        b"div itemscope itemref",
+        b"p typeof",
+    ),
+    *(b"div itemscope itemtype", b"p vocab='' typeof=x property", b"object archive"),
+    *(b"meta property=og:type content", b"meta name=description content", b"a name"),
+    *(b"svg><a xlink:href", b"form action", b"time datetime", b"link imagesrcset"),
+    *(b"script type=application/ld+json>{}</script><a href", b"input formaction"),
+)
+VALUES = (
+    *(
+        b"0",
+        b"1",
+        b".",
+        b";",
+        b",",
+        b"url",
+        b"URL=",
+        b"=",
+        b" ",
+        b"\n",
+        b"-",
+        b"+",
+        b"e9",
+    ),
+    *(
+        b"x",
+        b"1x",
+        b" 2x",
+        b" 3w",
+        b"(",
+        b")",
+        b"url(",
+        b"@import ",
+        b"\\",
+        b'"',
+        b"/*",
+    ),
+    *(b"//", b"http://", b"[", b"]", b"#", b"?", b":", b"@", b"%", b"&#39;", b"&#0;"),
+    *(b"&#xd800;", b"&amp", b"text/html", b"charset=", b"utf-16", b"utf-7", b"a b"),
+    *(b"application/ld+json", b"data:,", b"javascript:", b"\x0c", b"\0", b"\xff", b"<"),
+    *("\u0130".encode(), "\u2028".encode(), b"9" * 400, b"..", b"noindex", b"og:"),
 )
 
 
@@ -153,6 +210,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "json number": _repeated(b"<script type=application/ld+json>", b"9", b"</script>"),
     "jsons": _repeated(b"", b"<script type=application/ld+json>{}</script>"),
     "refreshes": _repeated(b"", b"<meta http-equiv=refresh content='0;url=x'>"),
+    "a refresh in ages": _repeated(b"<meta http-equiv=refresh content='", b"9", b"'>"),
     "a refresh": _repeated(b"<meta http-equiv=refresh content='0;", b" ", b"'>"),
     "robots": _repeated(b"<meta name=robots content='", b"a,", b"'>"),
     "rel": _repeated(b"<a href=x rel='", b"a ", b"'>"),
@@ -222,8 +280,10 @@ def make(dice: random.Random) -> bytes:
     kind = dice.random()
     if kind < 0.03:
         return _content(dice.choice(real_pages()))
-    if kind < 0.6:
+    if kind < 0.3:
         return _changed(dice)
+    if kind < 0.85:  # small ones are read by the hundred
+        return _small(dice)
     name = dice.choice(tuple(HOSTILE))
     size = dice.choice(SIZES) if dice.random() < 0.97 else LARGE
     if name in UNFOLDING | UNCAPPED:
@@ -244,6 +304,16 @@ def _changed(dice: random.Random) -> bytes:
         encoding = dice.choice(("utf-16", "latin-1", "shift_jis", "utf-32", "gb18030"))
         content = text.encode(encoding, "replace")
     return mutated(content, dice, WORDS, most=dice.choice((2, 20, 100)))
+
+
+def _small(dice: random.Random) -> bytes:
+    """Return words in a row, and attributes that mean something with any value."""
+    pieces = []
+    for _ in range(dice.randint(1, 6)):
+        value = of_words(dice, VALUES, most=5).replace(b"'", b"")
+        pieces += [b"<%b='%b'>" % (dice.choice(STARTS), value)]
+        pieces += [of_words(dice, WORDS, most=6)]
+    return b"".join(pieces)
 
 
 def run(case: bytes) -> Read:
@@ -271,6 +341,8 @@ def judge(case: bytes, result: object) -> None:
         raise Wrong(f"{len(result.text.split())} words, or {whole.word_count}")
     if whole.encoding not in ENCODINGS or result.decoded.encoding != whole.encoding:
         raise Wrong(f"{whole.encoding!r}, or {result.decoded.encoding!r}")
+    if whole.meta_refresh is not None and not isfinite(whole.meta_refresh.delay_s):
+        raise Wrong(f"a refresh after {whole.meta_refresh.delay_s!r} s")
     for link in whole.links[:2_000]:
         if len(link.text) > facts.LINK_TEXT_MAX_CHARS:
             raise Wrong(f"a link with {len(link.text)} characters of text")
