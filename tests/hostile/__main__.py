@@ -10,7 +10,7 @@ Over 290 behaviours, each on a loopback address of its own, beside 1,000 good pa
 2. what need not wait for the deadline did not, and nothing went past it,
 3. the first run took at most 1.5 times the deadline (that of sites, in which three
    may come one after another, 1.5 times three),
-4. no process ever had 200 MB (VmHWM of /proc), the parent included.
+4. no process ever had --memory, 200 MB (VmHWM of /proc), the parent included.
 
 Where the kernel lets it, the program runs in a network namespace of its own with a
 name server that lies; else the names that need one are left out, and it says so.
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=10.0, help="the deadline, s")
     parser.add_argument("--slots", type=int, default=64, help="requests under way")
     parser.add_argument("--workers", type=int, help="by default as crawl() has them")
+    parser.add_argument("--memory", type=int, default=200, help="of a process, MB")
     parser.add_argument("--quiet", action="store_true", help="print wrong rows only")
     asked = parser.parse_args()
     if INSIDE not in os.environ and may_unshare():
@@ -55,7 +56,7 @@ def main() -> int:
             workers=asked.workers,
         )
         verdicts = campaign.problems_of_all(
-            found, expected, outcome, asked.timeout, busyness
+            found, expected, outcome, asked.timeout, busyness, asked.memory
         )
         right = told(verdicts, expected, outcome, quiet=asked.quiet)
         site_timeout_s = asked.timeout / 4

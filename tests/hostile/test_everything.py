@@ -38,6 +38,6 @@ def test_whatever_strangers_do_good_pages_come_in_time():
 @pytest.mark.campaign
 @pytest.mark.timeout(LIMIT_S + 20)
 def test_one_worker_bears_it_alone():
-    """The same with all 64 slots in one process."""
-    code, said = run_everything("--workers", "1")
+    """The same with all 64 slots in one process, which then has more at a time."""
+    code, said = run_everything("--workers", "1", "--memory", "300")
     assert code == 0, said
