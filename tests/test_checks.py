@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from fetcher import ConfigError, Expectation, Report, crawl, judge
 from fetcher.checks import PHASES, Rule, by_url
 from fetcher.cli import EXPECT_OPTIONS, main
+from fetcher.export import for_path
 from fetcher.models import Certificate, Finding, Hop, Kind, Severity, State, Timings
+from fetcher.output import Outputs
 from fetcher.testing import make_failed_page, make_page
 from tests.servers import (
     answer,
@@ -164,6 +166,11 @@ UNMET = [
         {"certificate_days": 14},
         "good for 14 days, got 13.9 days (until 2026-06-15 11:45 UTC)",
     ),
+    (
+        shop(**SECURE, final_url="http://site.example/"),
+        {"certificate_days": 14},
+        "got none to look at",
+    ),
     (shop(**SECURE), {"certificate_days": 14}, "good for 14 days, got none to look at"),
     (
         shop(**SECURE, certificate=certificate(9, verified=False)),
@@ -288,7 +295,7 @@ SECRET = "hunter2hunter2"
     "text",
     [
         f"<a href='/x?a=1&token={SECRET}&b=2'>Error</a>",
-        f"<a href='/x?token={SECRET}{'x' * 150}'>Error</a>",
+        f"<a href='/x?token={'x' * 150}{SECRET}Error'>",
         f"<a href='/x?{'a=1&' * 60}token={SECRET}Error'>",
         f"<a href='/x?token={SECRET}{'x' * 9000}Error'>",
         f"Error <a href='https://me:{SECRET}@site.example/'>",
@@ -456,7 +463,7 @@ def test_no_pattern_explodes_on_a_hostile_text(pattern):
 
 def test_what_a_selector_finds_is_the_same_after_words_were_counted():
     """Counting words takes scripts out of the tree; a selector still finds them."""
-    page = make_page(html="<script>x</script><p>two words")
+    page = make_page(html="<body><p>two words<script>x</script>")
     assert page.facts.word_count == 2
     assert found(page, css={"script": (1, 1)}) == []
 
@@ -634,6 +641,19 @@ def test_what_is_written_hides_secrets_of_findings_too(tmp_path):
     assert len(report.findings) == 2
     for path in paths:
         assert SECRET not in path.read_text()
+
+
+def test_outputs_hide_secrets_in_whatever_a_finding_says(tmp_path):
+    """Also where a rule did not: all that is written passes one place."""
+    url = f"http://site.example/?token={SECRET}"
+    leaky = Finding(rule="r", severity=Severity.ERROR, url=url, message=f"at {url}")
+    for redact in (True, False):
+        path = tmp_path / f"{redact}.jsonl"
+        with Outputs(redact=redact) as outputs:
+            outputs.open(path, for_path(path).open)
+            outputs.add(make_page(), [leaky])
+            outputs.finish(Report())
+        assert (SECRET in path.read_text()) is not redact
 
 
 def test_a_callback_that_raises_costs_no_finding(site, tmp_path):
