@@ -18,10 +18,12 @@ _HOMES = {
     "AsyncResult": "pool",
     "Certificate": "models",
     "ConfigError": "errors",
+    "Expectation": "checks",
     "ExtractError": "errors",
     "Facts": "models",
     "Failure": "models",
     "FetcherError": "errors",
+    "Finding": "models",
     "Following": "models",
     "Hop": "models",
     "InputError": "errors",
@@ -35,6 +37,7 @@ _HOMES = {
     "Report": "report",
     "Request": "models",
     "Settings": "models",
+    "Severity": "models",
     "SiteReport": "site_report",
     "State": "models",
     "StoreError": "errors",
@@ -42,9 +45,12 @@ _HOMES = {
     "WorkerLost": "pool",
     "crawl": "engine",
     "get_url": "transport",
+    "judge": "checks",
 }
 
 if TYPE_CHECKING:
+    from .checks import Expectation as Expectation
+    from .checks import judge as judge
     from .engine import crawl as crawl
     from .errors import ConfigError as ConfigError
     from .errors import ExtractError as ExtractError
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
     from .models import Certificate as Certificate
     from .models import Facts as Facts
     from .models import Failure as Failure
+    from .models import Finding as Finding
     from .models import Following as Following
     from .models import Hop as Hop
     from .models import Kind as Kind
@@ -63,6 +70,7 @@ if TYPE_CHECKING:
     from .models import Reach as Reach
     from .models import Request as Request
     from .models import Settings as Settings
+    from .models import Severity as Severity
     from .models import State as State
     from .models import Timings as Timings
     from .page import Page as Page

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
+    from .checks import Expectation
     from .engine import Progress
     from .models import Request
     from .output import Outputs
@@ -113,8 +114,10 @@ def header_line(text: str, what: str) -> tuple[str, str]:
 
 DURATION = Value("duration", config.duration_s)
 SIZE = Value("size", config.size_bytes)
+SIZES = Value("sizes", config.size_range)
 STATUSES = Value("statuses", config.status_ranges)
 HEADER = Value("header", header_fields)
+EXPECTED_HEADER = Value("header", lambda text: header_line(text, "an expected header"))
 READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 
 
@@ -350,6 +353,126 @@ PACE_OPTIONS = (
     ),
 )
 
+EXPECT_OPTIONS = (
+    option(
+        "Expectations",
+        "--expect-status",
+        type=STATUSES,
+        metavar="STATUSES",
+        help="Each page answers with one of these, which is then well: 200..=204,404.",
+    ),
+    option(
+        "Expectations",
+        "--expect-text",
+        multiple=True,
+        metavar="TEXT",
+        help="The source of each page holds this text; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-no-text",
+        multiple=True,
+        metavar="TEXT",
+        help="It does not hold this text; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-match",
+        multiple=True,
+        metavar="REGEX",
+        help="It matches this pattern (RE2) somewhere; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-no-match",
+        multiple=True,
+        metavar="REGEX",
+        help="It matches this pattern nowhere; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-header",
+        type=EXPECTED_HEADER,
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="The answer has this field; a value /between slashes/ is a pattern;"
+        " repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-type",
+        metavar="TYPE",
+        help="Its media type, or a range of them: text/html, image/*.",
+    ),
+    option(
+        "Expectations",
+        "--expect-language",
+        metavar="LANGUAGE",
+        help="The language it declares; en is met by en-GB too.",
+    ),
+    option(
+        "Expectations",
+        "--expect-css",
+        multiple=True,
+        metavar="SELECTOR",
+        help="It has an element that this CSS selector finds; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-no-css",
+        multiple=True,
+        metavar="SELECTOR",
+        help="It has none that this CSS selector finds; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-json",
+        multiple=True,
+        metavar="JMESPATH",
+        help="It is JSON of which this is true: \"status == 'up'\"; repeatable.",
+    ),
+    option(
+        "Expectations",
+        "--expect-size",
+        type=SIZES,
+        metavar="SIZES",
+        help="The size of its body, decoded: 1KB..2MB, 1KB.., ..2MB.",
+    ),
+    option(
+        "Expectations",
+        "--expect-redirect",
+        metavar="URL",
+        help="It redirects to here; /between slashes/: to what matches.",
+    ),
+    option(
+        "Expectations",
+        "--expect-final-url",
+        metavar="URL",
+        help="The answer comes from here, after redirects; /^https:/ is a pattern.",
+    ),
+    option(
+        "Expectations",
+        "--max-time-per-page",
+        type=DURATION,
+        metavar="TIME",
+        help="More, redirects included, is an error.",
+    ),
+    option(
+        "Expectations",
+        "--warn-time-per-page",
+        type=DURATION,
+        metavar="TIME",
+        help="More is a warning, which leaves the exit code as it is.",
+    ),
+    option(
+        "Expectations",
+        "--cert-days",
+        type=click.FloatRange(0),
+        metavar="N",
+        help="Its certificate is good for so many days more.",
+    ),
+)
+
 REQUEST_OPTIONS = (
     option(
         "Pace",
@@ -520,6 +643,7 @@ REQUEST_OPTIONS = (
         is_flag=True,
         help="Let a proxy decide where requests go: fetcher sees no addresses then.",
     ),
+    *EXPECT_OPTIONS,
     option(
         "Result",
         "-o",
@@ -771,6 +895,7 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "retries": options["retries"],
         "retry_delay_s": options["retry_delay"],
         "analyse_in": options["analyse_in"],
+        "expect": expectation(options),
         "max_pages": options["max_pages"],
         "max_time_s": options["max_time"],
         "depth": options["depth"],
@@ -806,6 +931,40 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "deny_net": options["deny_net"],
         "trust_proxy": options["trust_proxy"],
     }
+
+
+def expectation(options: Mapping[str, Any]) -> Expectation | None:
+    """Return what the options expect of every page, None where that is nothing."""
+    from .checks import Expectation
+
+    css = dict.fromkeys(options["expect_css"], (1, None))
+    css.update(dict.fromkeys(options["expect_no_css"], (0, 0)))
+    least, most = options["expect_size"] or (None, None)
+    found = Expectation(
+        status=options["expect_status"],
+        contains=options["expect_text"] or None,
+        lacks=options["expect_no_text"] or None,
+        matches=options["expect_match"] or None,
+        lacks_match=options["expect_no_match"] or None,
+        header=options["expect_header"] or None,
+        content_type=options["expect_type"],
+        language=options["expect_language"],
+        css=css or None,
+        json=dict.fromkeys(options["expect_json"], True) or None,
+        min_body_bytes=least,
+        max_body_bytes=most,
+        redirects_to=options["expect_redirect"],
+        final_url=options["expect_final_url"],
+        fail_over_s=total_time(options["max_time_per_page"]),
+        warn_over_s=total_time(options["warn_time_per_page"]),
+        certificate_days=options["cert_days"],
+    )
+    return None if found.is_empty else found
+
+
+def total_time(limit_s: float | None) -> dict[str, float] | None:
+    """Return a limit of the whole time of a page, None without one."""
+    return None if limit_s is None else {"total_s": limit_s}
 
 
 def sent_headers(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

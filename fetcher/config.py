@@ -10,7 +10,7 @@ import re
 
 from .errors import ConfigError
 
-__all__ = ["duration_s", "size_bytes", "status_ranges"]
+__all__ = ["duration_s", "size_bytes", "size_range", "status_ranges"]
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 UNITS_BYTES = {
@@ -62,6 +62,24 @@ def size_bytes(text: str) -> int:
     if found is None or unit is None:
         raise ConfigError(f"a size reads 512, 100KB, 10MB or 1GiB, got {text!r}")
     return int(float(found[1]) * unit)
+
+
+def size_range(text: str) -> tuple[int | None, int | None]:
+    """Return the least and the greatest size that `1KB..2MB` stands for, in bytes.
+
+    Either end may be left out and is None then; both are included.
+
+    Raises:
+        ConfigError: for anything else, and where the first is greater.
+    """
+    low, dots, high = text.partition("..")
+    if not dots or not (low.strip() or high.strip()):
+        raise ConfigError(f"sizes read 1KB..2MB, 1KB.. or ..2MB, got {text!r}")
+    least = size_bytes(low) if low.strip() else None
+    most = size_bytes(high.removeprefix("=")) if high.strip() else None
+    if least is not None and most is not None and least > most:
+        raise ConfigError(f"sizes rise, got {text!r}")
+    return least, most
 
 
 def status_ranges(text: str) -> tuple[tuple[int, int], ...]:

@@ -7,7 +7,7 @@
               _land  <-------------------------------  arrivals, a queue
                  |
                  +--> Site: links to follow and check --> Frontier
-                 +--> callback(page) --> report, outputs
+                 +--> callback(page) --> judge --> report, outputs
                       (the caller's thread)
 
 What it promises:
@@ -40,7 +40,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from . import descriptors, export
+from . import checks, descriptors, export
+from .checks import Expectation, Expected
 from .errors import MachineError, StoreError
 from .frontier import Frontier, Refused
 from .guard import Guard
@@ -49,6 +50,7 @@ from .interrupts import Interrupts
 from .models import (
     CrawlOptions,
     Failure,
+    Finding,
     Following,
     Kind,
     Purpose,
@@ -127,6 +129,7 @@ def crawl(
     max_pages: int | None = None,
     max_time_s: float | None = None,
     default_scheme: str = "https",
+    expect: Expected | None = None,
     extract: Extract | None = None,
     analyse_in: str = "parent",
     output: str | Path | Iterable[str | Path] | Outputs = (),
@@ -153,6 +156,9 @@ def crawl(
         max_pages: pages that are fetched at most; None: all.
         max_time_s: after so many seconds the run ends softly; None: never.
         default_scheme: "https" or "http", for a URL without a scheme.
+        expect: what is expected of every page of the caller's, those that were followed
+            to included; or URLs with what is expected of each. What is not met is a
+            Finding, in the outputs and the Report; an error makes `report.ok` false.
         extract: runs in the worker right after the download and returns plain
             values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
             which travel as `page.extract`.
@@ -194,6 +200,7 @@ def crawl(
         with suppress(OSError):  # told when the workers are started
             start_reading()
     how, following = settings_and_following(options)
+    expectation_of = checks.by_url(expect)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
@@ -213,6 +220,7 @@ def crawl(
         plain_job=job_bytes(how, None, parses_all=True),
         parses_here=parses_here,
         extracts=extract is not None,
+        expectation_of=expectation_of,
         secrets_for=set() if how.has_secrets else None,
         insecure=how.insecure,
         callback=callback,
@@ -242,6 +250,7 @@ class _Run:
         plain_job: bytes,
         parses_here: bool,
         extracts: bool,
+        expectation_of: Callable[[str], Expectation | None],
         secrets_for: set[str] | None,
         insecure: bool,
         callback: Callback | None,
@@ -260,6 +269,7 @@ class _Run:
         self._job = job
         self._plain_job = plain_job
         self._extracts = extracts
+        self._expectation_of = expectation_of
         self._crashes: dict[int, WorkerLost] = {}  # of what is fetched once more
         self._secrets_for = secrets_for  # origins that were listed; None: all are
         self._callback = callback
@@ -472,7 +482,11 @@ class _Run:
     def _facts_of(self, request: Request) -> tuple[str, ...]:
         """Return the facts that the worker is to read of a page."""
         if request.purpose is Purpose.PAGE:
-            return self._looks.wanted
+            expectation = self._expectation_of(request.url)
+            if expectation is None:
+                return self._looks.wanted
+            # From the first page on, and all: who judges may be not allowed to parse.
+            return tuple(dict.fromkeys((*self._looks.wanted, *expectation.facts)))
         return self._site.facts_of(request)
 
     def _arrived(self, request: Request, outcome: object) -> None:
@@ -496,7 +510,8 @@ class _Run:
         It has ended two workers, and from here is not to be seen what did: fetching
         the page, reading its facts, or `extract`.
         """
-        is_analysed = self._extracts or self._looks.wanted
+        wanted = self._looks.wanted or self._facts_of(request)
+        is_analysed = self._extracts or wanted
         if id(request) in self._crashes or not is_analysed:
             return False
         self._crashes[id(request)] = error
@@ -556,6 +571,8 @@ class _Run:
             if crash is not None and outcome.failure is None:
                 text = f"two workers were lost while they analysed it: {crash}"
                 outcome.failure = Failure(Kind.ANALYSIS_CRASHED, text)
+            if request.purpose is Purpose.PAGE:
+                self._accept_expected(outcome)
             return outcome
         if isinstance(outcome, WorkerLost):
             failure = Failure(Kind.WORKER_LOST, str(outcome))
@@ -564,6 +581,12 @@ class _Run:
             failure = Failure(Kind.WORKER_LOST, f"the worker gave out: {outcome!r}")
             return Page(url=request.url, attempt=request.attempt, failure=failure)
         return None
+
+    def _accept_expected(self, page: Page) -> None:
+        """Take a status as well that this very page is expected to have."""
+        expectation = self._expectation_of(page.url)
+        if expectation is not None and expectation.expects_status(page.status):
+            page.accepted = True
 
     def _follow(self, page: Page, request: Request) -> None:
         """Queue what a page links to, as far as the run goes."""
@@ -625,8 +648,12 @@ class _Run:
             self._save(page)
 
     def _save(self, page: Page) -> None:
-        self._report.add(page)
-        self._outputs.add(page)
+        expectation = self._expectation_of(page.url)
+        findings: tuple[Finding, ...] = ()
+        if expectation is not None:
+            findings = checks.judge(page, expectation, datetime.now(UTC))
+        self._report.add(page, findings)
+        self._outputs.add(page, findings)
         self._looks.note(page)
         page.release()
 

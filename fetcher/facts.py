@@ -30,11 +30,18 @@ from .urls import Resolver
 __all__ = [
     "Decoded",
     "FactsAhead",
+    "Selected",
     "ahead",
+    "check_selector",
     "decode",
+    "decode_as",
+    "decode_plain",
     "extract",
     "joined_fragments",
     "link_table",
+    "nests_too_deep",
+    "selected",
+    "selected_by",
     "visible_text",
 ]
 
@@ -126,6 +133,30 @@ def decode(content: bytes, charset: str | None = None) -> Decoded:
     return Decoded(text.removeprefix("\ufeff"), encoding, source)
 
 
+def decode_as(content: bytes, encoding: str) -> str:
+    """Return the bytes as text in an encoding whose WHATWG name `facts` told."""
+    return content.decode(f"whatwg-{encoding}").removeprefix("\ufeff")
+
+
+def decode_plain(content: bytes, charset: str | None = None) -> str:
+    """Return a body that is no HTML as text, without parsing it.
+
+    As `decode` does, but that nothing in it is heeded as a `<meta>`.
+    """
+    for mark, encoding in zip(
+        BYTE_ORDER_MARKS, ("utf-8", "utf-16le", "utf-16be"), strict=True
+    ):
+        if content.startswith(mark):
+            return decode_as(content, encoding)
+    labelled = _named_by(charset)
+    if labelled is not None:
+        return decode_as(content, labelled)
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return decode_as(content, "windows-1252")
+
+
 def extract(
     content: bytes, url: str, charset: str | None = None, *, known: FactsAhead = ()
 ) -> Facts:
@@ -149,6 +180,47 @@ def visible_text(facts: Facts) -> str:
     if not isinstance(facts, _ReadFacts):
         raise TypeError(f"facts that `extract` gave are needed, got {type(facts)!r}")
     return facts._text()
+
+
+SELECTED_BY = "selected by "  # and a selector: what can be read ahead besides
+
+
+class Selected(NamedTuple):
+    """How many elements a CSS selector finds, and where the first of them stands.
+
+    `line` and `column` count from 1; 0 where that is not known, or there is none.
+    """
+
+    number: int
+    line: int
+    column: int
+
+
+def selected(facts: Facts, selector: str) -> Selected:
+    """Return what a CSS selector finds in the page that facts were read from.
+
+    Of facts that `extract` gave, in this process or with `selected_by` read ahead.
+
+    Raises:
+        ValueError: the selector is none; see `check_selector`.
+    """
+    if not isinstance(facts, _ReadFacts):
+        raise TypeError(f"facts that `extract` gave are needed, got {type(facts)!r}")
+    return facts._selected(selector)
+
+
+def selected_by(selector: str) -> str:
+    """Return the name by which `ahead` knows what a selector finds."""
+    return f"{SELECTED_BY}{selector}"
+
+
+def check_selector(selector: str) -> None:
+    """Do nothing for a CSS selector.
+
+    Raises:
+        ValueError: for anything else; the message says what is wrong, and where.
+    """
+    turbohtml.parse(b"").select(selector)
 
 
 def ahead(facts: Facts, names: Iterable[str]) -> FactsAhead:
@@ -225,6 +297,14 @@ class _ReadFacts(Facts):
         known = self._known.get(TEXT)
         return _folded(self._read().text) if known is None else str(known)
 
+    def _selected(self, selector: str) -> Selected:
+        name = selected_by(selector)
+        known: Any = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._read().select(selector)
+            self.missed.append(name)
+        return Selected(*known)
+
     def _read(self) -> _Reader:
         if self._reader is None:
             object.__setattr__(self, "_reader", _Reader(*self._source))
@@ -277,6 +357,8 @@ def joined_fragments(facts: Facts) -> str:
 def _plainly(name: str, facts: Facts) -> object:
     if name == TEXT:
         return visible_text(facts)
+    if name.startswith(SELECTED_BY):
+        return tuple(selected(facts, name.removeprefix(SELECTED_BY)))
     if name == "links":
         return tuple(link_table(facts))
     if name == "fragments":
@@ -405,6 +487,14 @@ class _Reader:
     def _words(self) -> tuple[int, str]:
         return _count_and_hash(self.text)
 
+    def select(self, selector: str) -> tuple[int, int, int]:
+        document = self._document
+        if "words" in self.__dict__:  # which took elements out of the tree
+            document = _parse(self._content, self._charset)
+        found = document.select(selector)
+        line, column = (found[0].position if found else None) or NOWHERE
+        return len(found), line, column + 1
+
     def read_title(self) -> str | None:
         return self._outline.title
 
@@ -515,7 +605,7 @@ def _encoding_of(
     encoding = (document.encoding or "windows-1252").lower()
     if content.startswith(BYTE_ORDER_MARKS):
         return encoding, "bom"
-    if charset is not None and _is_label(charset):
+    if _named_by(charset) is not None:
         return encoding, "http"
     if document.encoding_confidence == "certain":
         return encoding, "meta"
@@ -525,12 +615,15 @@ def _encoding_of(
     return encoding, "default"
 
 
-def _is_label(charset: str) -> bool:
+def _named_by(charset: str | None) -> str | None:
+    """Return the WHATWG name of the encoding that a label names, None if none."""
+    if charset is None:
+        return None
     try:
-        turbohtml.parse(b"", encoding=charset)
+        encoding = turbohtml.parse(b"", encoding=charset).encoding
     except (LookupError, UnicodeError):
-        return False
-    return True
+        return None
+    return None if encoding is None else encoding.lower()
 
 
 class _Anchors(NamedTuple):
@@ -835,7 +928,7 @@ def _json_ld(scripts: Iterable[Element]) -> Iterator[StructuredItem]:
             block = json.loads(script.text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             block = None
-        if _nests_too_deep(block):
+        if nests_too_deep(block):
             block = None
         for value in block if isinstance(block, list) else [block]:
             yield StructuredItem("json-ld", _json_ld_types(value), value)
@@ -845,7 +938,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")  # RFC 8259, 6
 
 
-def _nests_too_deep(value: object) -> bool:
+def nests_too_deep(value: object) -> bool:
+    """Whether JSON nests deeper than 400, which not everybody can read."""
     level = [value]
     for _ in range(JSON_MAX_DEPTH):
         inner: list[object] = []

@@ -517,6 +517,9 @@ class Finding:
     url:        the page it stands on
     message:    what is wrong, in one sentence
     advice:     what to do about it; the same for all findings of a rule
+    expected:   what should have been, in words; "" where the rule has no such thing
+    got:        what there was instead
+    excerpt:    what stands there, in one line, cut, with its secrets hidden
     target:     what the page points to, as resolved; None if it is not about a link
     line:       where it stands in the source, from 1; 0 where that is not known
     column:     from 1; 0 where that is not known
@@ -528,6 +531,9 @@ class Finding:
     url: str
     message: str
     advice: str = ""
+    expected: str = ""
+    got: str = ""
+    excerpt: str = ""
     target: str | None = None
     line: int = 0
     column: int = 0

@@ -17,18 +17,20 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from .errors import InputError, OutputError
+from .redact import redacted_parts
 from .shown import ShownPage
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from .models import Finding
     from .page import Page
     from .report import Report
 
@@ -210,8 +212,8 @@ def _skip_line(text: io.TextIOWrapper) -> bool:
 class Exporter(Protocol):
     """What writes one result to one stream: see `fetcher.export`."""
 
-    def add(self, page: Page) -> None:
-        """Take a finished page."""
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
+        """Take a finished page, and what was found on it."""
 
     def flush(self) -> None:
         """Hand what is complete so far to the stream."""
@@ -265,10 +267,11 @@ class Outputs:
         """Add an exporter that has its own stream, as the report on a terminal."""
         self._outputs.append(_Output(_Kept(name, io.BytesIO()), exporter))
 
-    def add(self, page: Page) -> None:
-        """Give a finished page to every exporter."""
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
+        """Give a finished page to every exporter, and what was found on it."""
         written = ShownPage(page) if self._redact else page
-        self._each(lambda output: output.exporter.add(written))
+        found = redacted_parts(tuple(findings)) if self._redact else findings
+        self._each(lambda output: output.exporter.add(written, found))
 
     def flush(self) -> None:
         """Flush every exporter: what is there can be seen by whoever waits for it."""

@@ -6,8 +6,9 @@ what came of a million pages in a few megabytes:
 - counts by state, status, content type, host and reason;
 - the time of every phase in buckets 1 % wide, each with one time that some page
   really took (`Spread`);
-- lists of bounded length: pages that fell short, certificates that end soon,
-  slowest and largest pages. A list that was cut short says how many it leaves out.
+- lists of bounded length: pages that fell short, findings, certificates that end
+  soon, slowest and largest pages. A list that was cut short says how many it leaves
+  out.
 
 Two Reports of two halves of a run `merge` into that of the whole. Clocks, files
 and exit codes are the business of others.
@@ -16,19 +17,20 @@ and exit codes are the business of others.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from .models import Kind, State, Timings
+from .models import Finding, Kind, Severity, State, Timings
 from .redact import redacted_parts
 
 if TYPE_CHECKING:
     from .page import Page
     from .site_report import SiteReport
 
-Name = TypeVar("Name", str, State, int | None)
+Name = TypeVar("Name", str, State, Severity, int | None)
 Top = TypeVar("Top", "SlowPage", "LargePage")
 
 __all__ = [
@@ -49,6 +51,8 @@ CONTENT_TYPES_KEPT = 200
 TOP_PAGES = 10
 SHORTFALLS_KEPT = 1_000
 SHORTFALLS_KEPT_PER_REASON = 10  # also when the list is full: no reason goes unseen
+FINDINGS_KEPT = 1_000
+FINDINGS_KEPT_PER_RULE = 10  # also when the list is full
 CERTIFICATES_KEPT = 1_000
 TIMINGS_GATHERED = 2_000  # folded together: a third of the cost of one by one
 
@@ -234,6 +238,8 @@ class Report:
         by_state: pages in each state; all six are there.
         by_status: pages by HTTP status; None stands for no answer.
         by_reason: pages that fell short by reason: "HTTP 404", "dns", ...
+        by_rule: findings by rule and severity: {"expect-status": {"error": 3}}.
+        unmet_pages: pages on which an error was found, however many.
         by_host, by_content_type: Tally of pages by host (and port), by media type.
         html_pages, links: pages that are HTML, and the links that stand on them.
         capped: pages of which not everything is listed; see `Facts.capped`.
@@ -255,6 +261,8 @@ class Report:
         self.by_state: dict[State, int] = dict.fromkeys(State, 0)
         self.by_status: dict[int | None, int] = {}
         self.by_reason: dict[str, int] = {}
+        self.by_rule: dict[str, dict[Severity, int]] = {}
+        self.unmet_pages = 0
         self.by_host = Tally(HOSTS_KEPT)
         self.by_content_type = Tally(CONTENT_TYPES_KEPT)
         self.html_pages = 0
@@ -276,13 +284,15 @@ class Report:
         self._largest: list[LargePage] = []
         self._shortfalls: list[Shortfall] = []
         self._listed: dict[str, int] = {}
+        self._findings: list[Finding] = []
+        self._findings_listed: dict[str, int] = {}
         self._certificates: dict[str, EndingCertificate] = {}
         self._certificates_unlisted = 0
 
     # Folding. `add` runs for every page in the parent: no objects for a good page.
 
-    def add(self, page: Page) -> None:
-        """Fold one finished page in; it is not kept."""
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
+        """Fold one finished page in, and what was found on it; it is not kept."""
         state, status = page.state, page.status
         size = len(page.content)
         self.total += 1
@@ -316,6 +326,8 @@ class Report:
             self._add_certificate(page, host)
         if fell_short:
             self._add_shortfall(page, state)
+        if findings:
+            self._add_findings(findings)
 
     def _add_times(self, page: Page) -> None:
         timings = page.timings
@@ -380,6 +392,20 @@ class Report:
         self._listed[shortfall.kind] = self._listed.get(shortfall.kind, 0) + 1
         self._shortfalls.append(shortfall)
 
+    def _add_findings(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            counts = self.by_rule.setdefault(finding.rule, {})
+            counts[finding.severity] = counts.get(finding.severity, 0) + 1
+            self._list_finding(finding)
+        self.unmet_pages += any(each.severity is Severity.ERROR for each in findings)
+
+    def _list_finding(self, finding: Finding) -> None:
+        listed = self._findings_listed.get(finding.rule, 0)
+        is_full = len(self._findings) >= FINDINGS_KEPT
+        if not is_full or listed < FINDINGS_KEPT_PER_RULE:
+            self._findings_listed[finding.rule] = listed + 1
+            self._findings.append(_bounded(finding))
+
     def count_duplicate(self) -> None:
         """Count a URL of the input that had come before."""
         self.duplicates += 1
@@ -409,6 +435,9 @@ class Report:
         _count_all(self.by_state, other.by_state)
         _count_all(self.by_status, other.by_status)
         _count_all(self.by_reason, other.by_reason)
+        for rule, counts in other.by_rule.items():
+            _count_all(self.by_rule.setdefault(rule, {}), counts)
+        self.unmet_pages += other.unmet_pages
         self.by_host.merge(other.by_host)
         self.by_content_type.merge(other.by_content_type)
         self.html_pages += other.html_pages
@@ -440,6 +469,8 @@ class Report:
         for shortfall in other._shortfalls:
             if self._may_list(shortfall.kind):
                 self._list(shortfall)
+        for finding in other._findings:
+            self._list_finding(finding)
         unlisted = [
             ending
             for ending in other._certificates.values()
@@ -464,8 +495,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every page gave what it should, and every link leads somewhere."""
-        return self.fell_short == 0 and (self.site is None or self.site.ok)
+        """Whether every page gave what it should, and every link leads somewhere.
+
+        A warning changes nothing, an error does.
+        """
+        if self.fell_short or self.count_findings(Severity.ERROR):
+            return False
+        return self.site is None or self.site.ok
 
     @property
     def fell_short(self) -> int:
@@ -487,6 +523,15 @@ class Report:
     def shortfalls(self) -> list[Shortfall]:
         """Pages that fell short: all up to 1,000, then some of each new reason."""
         return list(self._shortfalls)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found on pages: all up to 1,000, then some of each new rule."""
+        return list(self._findings)
+
+    def count_findings(self, severity: Severity) -> int:
+        """Return how many findings of this weight there are, listed or not."""
+        return sum(counts.get(severity, 0) for counts in self.by_rule.values())
 
     @property
     def slowest(self) -> list[SlowPage]:
@@ -556,6 +601,7 @@ class Report:
                 "unlisted": self.fell_short - len(self._shortfalls),
                 "pages": [_shortfall_to_dict(s) for s in self._shortfalls],
             },
+            "findings": self._findings_to_dict(),
             "site": self.site and self.site.to_dict(),
             "ending_certificates": {
                 "within_days": CERTIFICATE_WARNING.days,
@@ -564,6 +610,21 @@ class Report:
                     _certificate_to_dict(ending) for ending in self.ending_certificates
                 ],
             },
+        }
+
+    def _findings_to_dict(self) -> dict[str, object]:
+        errors = self.count_findings(Severity.ERROR)
+        warnings = self.count_findings(Severity.WARN)
+        return {
+            "errors": errors,
+            "warnings": warnings,
+            "unmet_pages": self.unmet_pages,
+            "rules": {
+                rule: {severity.value: n for severity, n in counts.items()}
+                for rule, counts in sorted(self.by_rule.items())
+            },
+            "unlisted": errors + warnings - len(self._findings),
+            "list": [_finding_to_dict(finding) for finding in self._findings],
         }
 
     def __str__(self) -> str:
@@ -700,6 +761,25 @@ def _slow_to_dict(slow: SlowPage) -> dict[str, object]:
 
 def _shortfall_to_dict(shortfall: Shortfall) -> dict[str, object]:
     return {**shortfall._asdict(), "state": shortfall.state.value}
+
+
+def _bounded(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        url=finding.url[:URL_MAX_CHARACTERS],
+        message=finding.message[:MESSAGE_MAX_CHARACTERS],
+    )
+
+
+def _finding_to_dict(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "url": finding.url,
+        "message": finding.message,
+        "line": finding.line or None,
+        "column": finding.column or None,
+    }
 
 
 def _certificate_to_dict(ending: EndingCertificate) -> dict[str, object]:

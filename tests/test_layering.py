@@ -52,12 +52,14 @@ OWNERS = {
     "click_default_group": {"cli"},
     "dask": {"cluster"},
     "distributed": {"cluster"},
+    "jmespath": {"checks"},
     "lxml": {"sitemaps"},
     "multiprocessing": {"pool"},
     "os.fork": {"pool"},
     "os.forkpty": {"pool"},
     "print": {"__main__", "cli"},
     "pycurl": {"transport"},
+    "re2": {"checks"},
     "requests": {"transport"},
     "rich": {"cli", "export"},
     "sqlite3": {"store"},
@@ -354,7 +356,7 @@ def test_what_keeps_the_rules_is_let_through(path, source):
     assert complaints(path, source) == []
 
 
-HEAVY = ("requests", "urllib3", "pycurl", "bs4", "lxml", "turbohtml")
+HEAVY = ("requests", "urllib3", "pycurl", "bs4", "lxml", "turbohtml", "re2", "jmespath")
 
 
 @pytest.mark.parametrize(

@@ -312,7 +312,7 @@ def test_an_exporter_with_its_own_stream_can_be_used(tmp_path):
     seen = []
 
     class Spy:
-        def add(self, page):
+        def add(self, page, findings):
             seen.append(page.url)
 
         def flush(self):

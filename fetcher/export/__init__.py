@@ -1,9 +1,9 @@
 """The forms a result can be written in, one module each, found by name or file ending.
 
     exporter = for_path("report.csv").open(stream)
-    exporter.add(page)         # for each page, as it finishes
-    exporter.flush()           # when no page came for a moment
-    exporter.finish(report)    # once; also after an interruption
+    exporter.add(page, findings)   # for each page, as it finishes
+    exporter.flush()               # when no page came for a moment
+    exporter.finish(report)        # once; also after an interruption
 
 Streams are binary and belong to the caller; what is written is UTF-8. Whatever a
 page, a server or a list says is hostile text to all of them: see `escape`.
@@ -11,7 +11,7 @@ page, a server or a list says is hostile text to all of them: see `escape`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import PurePath
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    from ..models import Finding
     from ..page import Page
     from ..report import Report
 
@@ -29,8 +30,8 @@ __all__ = ["FORMATS", "Exporter", "Format", "for_name", "for_path"]
 class Exporter(Protocol):
     """Writes one result to one stream."""
 
-    def add(self, page: Page) -> None:
-        """Take a finished page."""
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
+        """Take a finished page, and what was found on it."""
 
     def flush(self) -> None:
         """Hand what is complete so far to the stream, and flush that."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from .escape import defused, printable
 from .row import iso, plain
 
 if TYPE_CHECKING:
+    from ..models import Finding
     from ..page import Page
     from ..report import Report
 
@@ -40,9 +42,9 @@ class Csv:
         self._writer = csv.writer(_Utf8(stream))
         self._writer.writerow(COLUMNS)
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Write the line of a page."""
-        self._writer.writerow([_cell(value) for value in _values(page)])
+        self._writer.writerow([_cell(value) for value in _values(page, findings)])
 
     def flush(self) -> None:
         """Flush the stream."""
@@ -63,8 +65,9 @@ class _Utf8:
         self._stream.write(text.encode())
 
 
-def _values(page: Page) -> tuple[object, ...]:
-    return (*_answer(page), *_content(page), 0, _extract(page.extract))
+def _values(page: Page, findings: Sequence[Finding]) -> tuple[object, ...]:
+    found = len(findings)
+    return (*_answer(page), *_content(page), found, _extract(page.extract))
 
 
 def _answer(page: Page) -> tuple[object, ...]:

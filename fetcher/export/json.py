@@ -7,12 +7,14 @@ line of the file, so that line tools can look into it as well.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from .escape import json_safe
 from .row import to_row
 
 if TYPE_CHECKING:
+    from ..models import Finding
     from ..page import Page
     from ..report import Report
 
@@ -26,9 +28,9 @@ class Json:
         self._stream = stream
         self._before = b'{"pages":[\n'
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Write the row of a page."""
-        row = to_row(page)
+        row = to_row(page, findings)
         self._stream.write(self._before + row)
         self._before = b",\n"
 

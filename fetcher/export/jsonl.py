@@ -7,11 +7,13 @@ few hundred writes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from .row import to_row
 
 if TYPE_CHECKING:
+    from ..models import Finding
     from ..page import Page
     from ..report import Report
 
@@ -28,9 +30,9 @@ class Jsonl:
         self._lines: list[bytes] = []
         self._gathered = 0
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Write the row of a page, now or with those that follow."""
-        row = to_row(page)
+        row = to_row(page, findings)
         self._lines.append(row)
         self._gathered += len(row)
         if self._gathered >= GATHERED_BYTES:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from json import JSONEncoder
 from json.encoder import encode_basestring  # in C; half the time of JSONEncoder.encode
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from .escape import json_safe
 
 if TYPE_CHECKING:
-    from ..models import Certificate, Facts, Headers, Image, Link
+    from ..models import Certificate, Facts, Finding, Headers, Image, Link
     from ..page import Page
 
 __all__ = ["iso", "plain", "to_row"]
@@ -36,7 +36,7 @@ LINK_PARTS_KEPT = 1_000
 _link_parts: dict[tuple[tuple[str, ...], str, str | None], str] = {}
 
 
-def to_row(page: Page) -> bytes:
+def to_row(page: Page, findings: Sequence[Finding] = ()) -> bytes:
     """Return the row of a page: one line of UTF-8 JSON, without the line end.
 
     The facts of the page are made if they are not there yet.
@@ -46,7 +46,8 @@ def to_row(page: Page) -> bytes:
     line = _encode(row)[:-1]
     links = "null" if facts is None else _links(facts.links)
     images = "null" if facts is None else _images(facts.images)
-    line = f'{line},"links":{links},"images":{images},"findings":[]'
+    found = _encode([_finding(each) for each in findings]) if findings else "[]"
+    line = f'{line},"links":{links},"images":{images},"findings":{found}'
     if page.extract is not None:
         line = f'{line},"extract":{_encode(plain(page.extract))}'
     return json_safe(f"{line}}}")
@@ -140,6 +141,19 @@ def _images(images: Iterable[Image]) -> str:
         for url, alt, line, column in images
     ]
     return f"[{','.join(written)}]"
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "expected": finding.expected or None,
+        "got": finding.got or None,
+        "excerpt": finding.excerpt or None,
+        "line": finding.line or None,
+        "column": finding.column or None,
+    }
 
 
 def plain(value: object) -> object:

@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,6 +22,7 @@ from ..urls import BadUrl, parse, split_credentials
 from .row import iso
 
 if TYPE_CHECKING:
+    from ..models import Finding
     from ..page import Page
     from ..report import Report
 
@@ -64,7 +66,7 @@ class Sitemap:
         self._bytes += len(content)
         return self._stream.write(content)
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Write the entry of a page, if it is to have one."""
         url = _address(page)
         if url is None or hash(url) in self._written:

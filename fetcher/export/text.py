@@ -11,7 +11,7 @@ and none is ever read as rich's markup. What the console's encoding lacks is esc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from io import StringIO
@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from ..models import Kind, State
+from ..models import Finding, Kind, Severity, State
 from ..report import (
     Counts,
     EndingCertificate,
@@ -43,6 +43,8 @@ __all__ = ["TextReport", "for_terminal", "open_exporter"]
 FILE_WIDTH = 100
 SHORTFALLS_SHOWN = 50  # two screens
 SHORTFALLS_SHOWN_PER_REASON = 5  # at least, however many reasons there are
+FINDINGS_SHOWN = 50
+FINDINGS_SHOWN_PER_RULE = 5  # at least, however many rules there are
 HOSTS_SHOWN = 10
 CONTENT_TYPES_SHOWN = 8
 PAGES_SHOWN = 5  # of the slowest and of the largest
@@ -99,7 +101,7 @@ class TextReport:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Take no notice: the report knows."""
 
     def flush(self) -> None:
@@ -165,6 +167,7 @@ class Screen(Layout):
         """Print all sections, in the order in which they stand below."""
         self.show_verdict(report)
         self.show_shortfalls(report)
+        self.show_findings(report)
         if report.site is not None:
             SiteScreen(self._console).show(report.site)
         self.show_certificates(report)
@@ -199,6 +202,8 @@ class Screen(Layout):
         parts = []
         if report.fell_short and (report.total > 1 or report.site is not None):
             parts.append(f"{report.fell_short:,} of {_pages(report.total)} fell short")
+        if unmet := report.count_findings(Severity.ERROR):
+            parts.append(_unmet(unmet))
         if report.site is not None and not report.site.ok:
             parts.append(links_verdict(report.site))
         if parts:
@@ -247,6 +252,33 @@ class Screen(Layout):
         for url, detail in rows:
             self._print_url(url)
             self._folded(Text(detail, style="dim"), indent=6)
+
+    def show_findings(self, report: Report) -> None:
+        """Print what was expected and not met by rule, errors before warnings."""
+        errors = report.count_findings(Severity.ERROR)
+        warnings = report.count_findings(Severity.WARN)
+        if not errors and not warnings:
+            return
+        words = [_unmet(errors)] if errors else []
+        if warnings:
+            words.append(f"{warnings:,} {'warning' if warnings == 1 else 'warnings'}")
+        self._heading(", ".join(words))
+        groups = _by_severity_and_rule(report)
+        shown = max(FINDINGS_SHOWN // len(groups), FINDINGS_SHOWN_PER_RULE)
+        for (severity, rule), count, findings in groups:
+            style = "red" if severity is Severity.ERROR else "yellow"
+            weight = "" if severity is Severity.ERROR else ", warning"
+            heading = Text.assemble((self._safe(rule), style), f"{weight}, {count:,}")
+            self._folded(heading, indent=2)
+            self._show_findings(findings, count, shown)
+
+    def _show_findings(self, findings: list[Finding], count: int, shown: int) -> None:
+        shown = count if count <= shown + 1 else shown
+        ordered = sorted(findings, key=lambda each: (each.url, each.message))[:shown]
+        rows = [(self._safe(each.url), self._safe(each.message)) for each in ordered]
+        self._show_details(rows)
+        if count > len(rows):
+            self._print(Text(f"    and {count - len(rows):,} more", style="dim"))
 
     def show_certificates(self, report: Report) -> None:
         """Print the hosts whose certificates ended or end soon."""
@@ -364,6 +396,25 @@ def _pages_word(count: int) -> str:
 
 def _pages(count: int) -> str:
     return f"{count:,} {_pages_word(count)}"
+
+
+def _unmet(count: int) -> str:
+    return f"{count:,} {'expectation' if count == 1 else 'expectations'} not met"
+
+
+def _by_severity_and_rule(
+    report: Report,
+) -> list[tuple[tuple[Severity, str], int, list[Finding]]]:
+    """Return the findings of each weight and rule, with their count, worst first."""
+    listed: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in report.findings:
+        listed.setdefault((finding.severity, finding.rule), []).append(finding)
+    groups = [
+        ((severity, rule), count, listed.get((severity, rule), []))
+        for rule, counts in report.by_rule.items()
+        for severity, count in counts.items()
+    ]
+    return sorted(groups, key=lambda group: (group[0][0], -group[1], group[0][1]))
 
 
 def _interruption(report: Report) -> str:
