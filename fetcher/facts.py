@@ -489,8 +489,8 @@ class _Reader:
 
     def select(self, selector: str) -> tuple[int, int, int]:
         document = self._document
-        if "words" in self.__dict__:  # which took elements out of the tree
-            document = _parse(self._content, self._charset)
+        if "text" in self.__dict__:  # which took elements out of the tree
+            document = _parse(self._content, self._charset).document
         found = document.select(selector)
         line, column = (found[0].position if found else None) or NOWHERE
         return len(found), line, column + 1
