@@ -140,7 +140,7 @@ def report_of(*pages):
 # Names.
 
 
-@pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv"])
+@pytest.mark.parametrize("name", [each.name for each in export.FORMATS])
 def test_every_format_is_found_by_name_and_by_ending(name):
     known = export.for_name(name)
     assert known.name == name
@@ -151,14 +151,14 @@ def test_every_format_is_found_by_name_and_by_ending(name):
 def test_an_unknown_name_is_an_error_that_names_the_nearest():
     with pytest.raises(ConfigError, match=r"'jsnl': did you mean jsonl\?.*text, json"):
         export.for_name("jsnl")
-    with pytest.raises(ConfigError, match="use text, json, jsonl, csv or sitemap"):
+    with pytest.raises(ConfigError, match="use text, json, jsonl, .* or prometheus"):
         export.for_name("xyz")
 
 
 def test_an_unknown_ending_is_an_error_that_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"ending '\.cvs': did you mean \.csv\?"):
         export.for_path("out.cvs")
-    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.xml"):
+    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.prom"):
         export.for_path("out")
 
 

@@ -63,6 +63,7 @@ OWNERS = {
     "requests": {"transport"},
     "rich": {"cli", "export"},
     "sqlite3": {"store"},
+    "prometheus_client": {"export"},
     "protego": {"robots"},
     "sys.argv": {"__main__", "cli"},
     "tldextract": {"urls"},
