@@ -74,12 +74,12 @@ class Markdown:
 
 def _head(report: Report) -> list[str]:
     verdict = "all well" if report.ok else "not all is well"
-    lines = [f"### fetcher: {verdict}", "", str(report)]
+    sentences = [str(report)]
     if report.interrupted:
-        lines += ["", "The run was interrupted."]
+        sentences.append("the run was interrupted")
     if report.insecure:
-        lines += ["", "Certificates were not verified (`--insecure`)."]
-    return lines
+        sentences.append("certificates were not verified (`--insecure`)")
+    return [f"### fetcher: {verdict}", "", "; ".join(sentences)]
 
 
 def _sections(report: Report) -> list[Section]:
@@ -136,6 +136,8 @@ def _certificates(report: Report) -> Section:
     items = [f"{_span(each.host)} {each.not_after:%Y-%m-%d}" for each in endings]
     one, many = "certificate ended or ends", "certificates ended or end"
     summary = f"{_count(len(endings), one, many)} within 14 days"
+    if report.certificates_unlisted:
+        summary += f", and those of {report.certificates_unlisted:,} more pages"
     return Section(summary, items, len(endings))
 
 

@@ -40,6 +40,7 @@ RULES_MAX = 1_000  # far more than there are
 MESSAGE_MAX_CHARS = 2_000
 # RFC 3986, 2.2 and 2.3, and "%"; square brackets stand in a host alone.
 URI_SAFE = "!#$%&'()*+,/:;=?@-._~"
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 LEVELS = {Severity.ERROR: "error", Severity.WARN: "warning"}
 NOTES = frozenset({LinkRule.BLOCKED.value})  # nothing is known to be wrong
@@ -188,7 +189,8 @@ def _uri(url: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    first, mark, fragment = quote(text, URI_SAFE, errors="replace").partition("#")
+    text = LONE_SURROGATE.sub("\ufffd", text)
+    first, mark, fragment = quote(text, URI_SAFE).partition("#")
     whole = first + mark + fragment.replace("#", "%23")
     return STRAY_PERCENT.sub("%25", whole)
 
