@@ -2,7 +2,7 @@
 
 import pytest
 
-from fetcher.config import duration_s, size_bytes, status_ranges
+from fetcher.config import duration_s, size_bytes, size_range, status_ranges
 from fetcher.errors import ConfigError
 
 
@@ -76,3 +76,30 @@ def test_statuses(text, ranges):
 def test_what_are_no_statuses_is_said(text):
     with pytest.raises(ConfigError, match="statuses"):
         status_ranges(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("1KB..2MB", (1_000, 2_000_000)),
+        ("1KB..=1KB", (1_000, 1_000)),
+        ("512..", (512, None)),
+        (" .. 1GiB", (None, 1024**3)),
+    ],
+)
+def test_a_range_of_sizes(text, sizes):
+    assert size_range(text) == sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1KB", "sizes read 1KB..2MB, 1KB.. or ..2MB, got '1KB'"),
+        ("..", "sizes read"),
+        ("2KB..1KB", "sizes rise, got '2KB..1KB'"),
+        ("1XB..", "a size reads"),
+    ],
+)
+def test_what_is_no_range_of_sizes_is_said(text, says):
+    with pytest.raises(ConfigError, match=says):
+        size_range(text)

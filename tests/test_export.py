@@ -27,12 +27,14 @@ from fetcher.models import (
     Certificate,
     Facts,
     Failure,
+    Finding,
     Headers,
     Heading,
     Hop,
     Image,
     Kind,
     Link,
+    Severity,
     State,
     Timings,
 )
@@ -365,6 +367,39 @@ def check_object(value, schema, where):
 def test_rows_are_what_the_schema_says(make):
     schema = json.loads((DOCS / "page.schema.json").read_text())
     check(json.loads(to_row(make())), schema)
+    check(json.loads(to_row(make(), [hostile_finding()])), schema)
+
+
+def hostile_finding():
+    return Finding(
+        rule="expect-text",
+        severity=Severity.ERROR,
+        url=HOSTILE,
+        message=f"expected {HOSTILE}",
+        expected=HOSTILE,
+        excerpt=HOSTILE,
+        line=3,
+        column=1,
+    )
+
+
+@pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv", "sitemap"])
+def test_what_a_finding_quotes_is_shown_and_not_obeyed(name):
+    """It repeats what a page holds, which may be meant for a terminal or a parser."""
+    page, finding = page_of(facts()), hostile_finding()
+    stream = BytesIO()
+    exporter = export.for_name(name).open(stream)
+    report = Report(started_at=NOW)
+    exporter.add(page, [finding])
+    report.add(page, [finding])
+    exporter.finish(report)
+    text = stream.getvalue().decode()
+    assert not [char for char in "\x00\x1b\u202e\x7f\x9b" if char in text]
+    if name in ("json", "jsonl"):
+        row = json.loads(text)
+        row = row["pages"][0] if name == "json" else row
+        assert row["findings"][0]["line"] == 3
+        assert row["findings"][0]["got"] is None
 
 
 def test_the_schema_knows_every_state_and_kind():

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetcher.facts import Decoded, ahead, decode, extract
+from fetcher.facts import (
+    Decoded,
+    ahead,
+    check_selector,
+    decode,
+    decode_plain,
+    extract,
+    selected,
+    selected_by,
+)
 from fetcher.models import Facts, Heading, Image, Link, MetaRefresh, StructuredItem
 from tests.benchmarks.facts_agree import differences
 
@@ -434,3 +443,43 @@ def test_whatever_attributes_there_are_the_count_is_that_of_the_links(elements):
     content = "".join(tags).encode()
     links = extract(content, "http://h/").links
     assert extract(content, "http://h/").link_count == len(links)
+
+
+def test_what_a_selector_finds_is_counted_and_placed():
+    """And crosses a pipe as other facts do: whoever looks then need not parse."""
+    content = b"<p>a</p>\n <p>b</p><template><i>c</i></template>"
+    read = extract(content, URL)
+    assert selected(read, "p, i") == (3, 1, 1)
+    assert selected(read, "p + p") == (1, 2, 2)
+    assert selected(read, "table") == (0, 0, 0)
+    known = ahead(read, [selected_by("p + p")])
+    there = extract(content, URL, known=known)
+    assert selected(there, "p + p") == (1, 2, 2)
+    assert there.missed == []
+    assert selected(there, "i").number == 1
+    assert there.missed == [selected_by("i")]
+
+
+def test_what_is_no_selector_is_said():
+    check_selector("a:not([href^='https:']) > img")
+    with pytest.raises(ValueError, match='invalid CSS selector "p\\["'):
+        check_selector("p[")
+
+
+@pytest.mark.parametrize(
+    ("content", "charset", "text"),
+    [
+        (b"caf\xc3\xa9", None, "caf\xe9"),
+        (b"caf\xe9", None, "caf\xe9"),
+        (b"caf\xe9", "latin1", "caf\xe9"),
+        (b"caf\xe9", "no label", "caf\xe9"),
+        (b"\xef\xbb\xbfa", "latin1", "a"),
+        (b"\xff\xfea\0", None, "a"),
+        (b"\xfe\xff\0a", "utf-8", "a"),
+        (b"\x83A", "Shift_JIS", "\u30a2"),
+        (b"<meta charset=shift_jis>\xc3\xa9", None, "<meta charset=shift_jis>\xe9"),
+        (b"a\xffb", "utf-8", "a\ufffdb"),
+    ],
+)
+def test_a_body_that_is_no_html_is_decoded_without_being_parsed(content, charset, text):
+    assert decode_plain(content, charset) == text

@@ -16,8 +16,10 @@ import fetcher
 from fetcher import (
     AsyncResult,
     Certificate,
+    Expectation,
     Facts,
     Failure,
+    Finding,
     Hop,
     Kind,
     Link,
@@ -26,11 +28,13 @@ from fetcher import (
     Report,
     Request,
     Settings,
+    Severity,
     State,
     Timings,
     crawl,
     demo,
     get_url,
+    judge,
 )
 from fetcher.models import Headers, Heading, Image, MetaRefresh, StructuredItem
 from fetcher.testing import FakeClock, FakePool, make_failed_page, make_page
@@ -85,6 +89,25 @@ def fetching() -> None:
     assert_type(get_url("https://www.python.org/"), Page)
     assert_type(get_url(Request(url="https://www.python.org/", attempt=2)), Page)
     assert_type(get_url("http://a.example/", Settings(timeout_s=5.0)), Page)
+
+
+def expecting(page: Page, report: Report, now: datetime.datetime) -> None:
+    expected = Expectation(
+        status=((200, 204),),
+        contains=("text",),
+        header={"Vary": "/x/"},
+        json={"status": "up", "items[0]": {"n": 1}},
+        css={"h1": (1, None)},
+        fail_over_s={"total_s": 2},
+        certificate_days=14,
+        severity=Severity.WARN,
+    )
+    assert_type(judge(page, expected, now), tuple[Finding, ...])
+    assert_type(report.findings, list[Finding])
+    assert_type(report.by_rule, dict[str, dict[Severity, int]])
+    crawl(urls(), expect=expected)
+    crawl(urls(), expect={"https://a.example/": expected})
+    crawl(urls(), expect="ok")  # type: ignore[arg-type]
 
 
 def asking_a_page(page: Page) -> None:
