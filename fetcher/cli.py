@@ -10,8 +10,10 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from .checks import Expectation
     from .engine import Progress
+    from .export.nagios import Status
     from .models import Request
     from .output import Outputs
     from .page import Page
@@ -57,6 +60,12 @@ SHORTAGES = frozenset(
 )
 BAR_WIDTH = 24  # columns
 ETA_AFTER_S = 2.0  # before, it would only be a guess
+
+# Of `export.FORMATS`, which is loaded when something is written.
+STDOUT_FORMATS = (
+    *("text", "json", "jsonl", "csv", "sitemap"),
+    *("junit", "sarif", "github", "markdown", "prometheus"),
+)
 
 FETCH = "fetch"  # the command that stands behind `fetcher INPUT...`
 
@@ -651,7 +660,7 @@ REQUEST_OPTIONS = (
         multiple=True,
         metavar="FILE",
         help="Write this file too; its ending names the format: .txt, .json, .jsonl,"
-        " .csv, .xml (a sitemap); repeatable.",
+        " .csv, .xml (a sitemap), .junit.xml, .sarif, .md, .prom; repeatable.",
     ),
     option(
         "Result",
@@ -660,8 +669,14 @@ REQUEST_OPTIONS = (
         "stdout_format",
         default="text",
         show_default=True,
-        type=click.Choice(("text", "json", "jsonl", "csv", "sitemap")),
+        type=click.Choice(STDOUT_FORMATS),
         help="What standard output gets.",
+    ),
+    option(
+        "Result",
+        "--nagios",
+        is_flag=True,
+        help="Print one line, with exit code 0 to 3, as plugins of Nagios do.",
     ),
     option(
         "Result",
@@ -809,6 +824,8 @@ def run_job(
     given: Sequence[str | Path | Request], name: str, options: Mapping[str, Any]
 ) -> int:
     """Run crawl() as the options say; return the exit code."""
+    if options["nagios"] and options["stdout_format"] != "text":
+        raise click.UsageError("--nagios prints one line: leave --format out")
     with StopSignals() as signals:
         try:
             report = crawl_told(given, options, signals)
@@ -816,7 +833,12 @@ def run_job(
             if signals.first is None:  # none of ours
                 raise
             # Without a report it came before anything was asked for, or once too often.
-            return interrupted(getattr(interrupt, "report", None), signals.first)
+            so_far: Report | None = getattr(interrupt, "report", None)
+            if so_far is None or not options["nagios"]:
+                return interrupted(so_far, signals.first)
+            report = so_far
+    if options["nagios"]:
+        return tell_nagios(report, redact=options["redact"])
     if signals.first is not None:
         return interrupted(report, signals.first)
     return exit_code(report, name)
@@ -857,6 +879,14 @@ def interrupted(report: Report | None, by: signal.Signals) -> int:
         done = report.total - report.by_state[State.SKIPPED]
         note(f"interrupted: {done:,} pages were done and are in the report")
     return 128 + by
+
+
+def tell_nagios(report: Report, *, redact: bool) -> Status:
+    """Print a plugin's line for a run; return its status, which is the exit code."""
+    from .export.nagios import line_of, status_of
+
+    click.echo(line_of(report.redacted() if redact else report))
+    return status_of(report)
 
 
 def exit_code(report: Report, name: str) -> int:
@@ -1149,7 +1179,7 @@ def open_outputs(options: Mapping[str, Any]) -> Iterator[Outputs]:
             outputs.open(path, form.open)
         if options["stdout_format"] != "text":
             outputs.open("-", export.for_name(options["stdout_format"]).open)
-        elif not options["quiet"]:
+        elif not options["quiet"] and not options["nagios"]:
             if sys.stdout is None:
                 raise OutputError("cannot write standard output: it is closed")
             from .export.text import for_terminal
@@ -1226,10 +1256,41 @@ def drop_stdout() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return run_as_plugin(given) if "--nagios" in given else run(given)
+
+
+def run_as_plugin(arguments: list[str]) -> int:
+    """Run the command as Nagios wants it: one line on stdout, whatever happens.
+
+    Whoever runs plugins looks at nothing else, and takes exit code 2, which is a
+    mistake in the usage elsewhere, for a service that is down.
+    """
+    from .export.nagios import Status, unknown
+
+    told = StringIO()
+    try:
+        with redirect_stderr(told):
+            code = run(arguments)
+    except Exception:  # the edge of the process; the traceback is told
+        code = NOT_DONE
+        told.write(traceback.format_exc())
+    with suppress(OSError):
+        click.echo(told.getvalue(), err=True, nl=False)
+    if isinstance(code, Status) or code == ALL_WELL:
+        return code
+    *_, last = ["it did not run", *filter(None, told.getvalue().splitlines())]
+    with suppress(OSError):
+        click.echo(unknown(last.removeprefix("fetcher: ").removeprefix("Error: ")))
+    return Status.UNKNOWN
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; return its exit code, with what went wrong told."""
     try:
         check_folder()
         code = command.main(
-            args=None if arguments is None else list(arguments),
+            args=arguments,
             prog_name="fetcher",
             standalone_mode=False,
         )

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from fetcher import export
+from fetcher.cli import STDOUT_FORMATS
 from fetcher.errors import ConfigError
 from fetcher.export.csv import COLUMNS
 from fetcher.export.escape import defused, json_safe, printable
@@ -142,7 +143,7 @@ def report_of(*pages):
 # Names.
 
 
-@pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv"])
+@pytest.mark.parametrize("name", [each.name for each in export.FORMATS])
 def test_every_format_is_found_by_name_and_by_ending(name):
     known = export.for_name(name)
     assert known.name == name
@@ -150,17 +151,38 @@ def test_every_format_is_found_by_name_and_by_ending(name):
         assert export.for_path(f"out/report{ending.upper()}") is known
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("sitemap.xml", "sitemap"),
+        ("out/junit.xml", "junit"),
+        ("pages.JUnit.xml", "junit"),
+        ("a.json", "json"),
+        ("a.sarif.json", "sarif"),
+        ("fetcher.prom", "prometheus"),
+    ],
+)
+def test_the_longest_ending_that_fits_names_the_format(path, name):
+    assert export.for_path(path).name == name
+
+
+def test_the_command_offers_every_format():
+    """Its list is its own, so that --help needs not load those that write."""
+    assert {each.name for each in export.FORMATS} == set(STDOUT_FORMATS)
+    assert len(export.FORMATS) == len(STDOUT_FORMATS)
+
+
 def test_an_unknown_name_is_an_error_that_names_the_nearest():
     with pytest.raises(ConfigError, match=r"'jsnl': did you mean jsonl\?.*text, json"):
         export.for_name("jsnl")
-    with pytest.raises(ConfigError, match="use text, json, jsonl, csv or sitemap"):
+    with pytest.raises(ConfigError, match=r"use text, json, jsonl, .* or prometheus"):
         export.for_name("xyz")
 
 
 def test_an_unknown_ending_is_an_error_that_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"ending '\.cvs': did you mean \.csv\?"):
         export.for_path("out.cvs")
-    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.xml"):
+    with pytest.raises(ConfigError, match=r"no ending: use \.txt, .* or \.prom"):
         export.for_path("out")
 
 

@@ -65,6 +65,7 @@ OWNERS = {
     "resource.setrlimit": {"descriptors", "memory"},
     "rich": {"cli", "export"},
     "sqlite3": {"store"},
+    "prometheus_client": {"export"},
     "protego": {"robots"},
     "sys.argv": {"__main__", "cli"},
     "tldextract": {"urls"},

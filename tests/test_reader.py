@@ -10,19 +10,32 @@ import subprocess
 import sys
 import time
 import unicodedata
+from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from markdown_it import MarkdownIt
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from fetcher import cli, export
 from fetcher.export.escape import printable
+from fetcher.export.nagios import line_of, unknown
 from fetcher.export.text import TextReport, for_terminal
 from fetcher.graph import Place
-from fetcher.models import Certificate, Failure, Headers, Hop, Kind, State
+from fetcher.models import (
+    Certificate,
+    Failure,
+    Finding,
+    Headers,
+    Hop,
+    Kind,
+    Severity,
+    State,
+)
 from fetcher.output import Outputs
 from fetcher.page import Page
 from fetcher.report import Report
@@ -307,6 +320,108 @@ def test_a_sitemap_is_well_formed_whatever_a_page_is_called(text):
     for url in root.iter("{*}loc"):
         assert url.text.startswith("https://a.example/")
         assert url.text.isascii()
+
+
+# What other machines read.
+
+
+def hostile_finding(text: str) -> Finding:
+    """A finding in which every field is this text, at a place."""
+    names = ("rule", "url", "message", "advice", "expected", "got", "excerpt", "target")
+    texts = dict.fromkeys((*names, "link_text"), text)
+    return Finding(severity=Severity.ERROR, line=1, column=2, **texts)
+
+
+def written_for_machines(name: str, text: str) -> str:
+    """Return what a format writes for hostile pages, findings and links."""
+    report = hostile_report(text)
+    stream = BytesIO()
+    exporter = export.for_name(name).open(stream)
+    for page in hostile_pages(text):
+        findings = (hostile_finding(text), replace(hostile_finding(text), target=None))
+        report.add(page, findings)
+        exporter.add(page, findings)
+    exporter.finish(report)
+    return stream.getvalue().decode()
+
+
+def read_junit(content: str) -> None:
+    cases = list(etree.fromstring(content.encode()).iter("testcase"))
+    assert len(cases) == 6, "4 pages and 2 targets"
+
+
+def read_sarif(content: str) -> None:
+    (run,) = json.loads(content)["runs"]
+    assert len(run["results"]) == 15, "11 on pages, and 4 links"
+    for result in run["results"]:
+        (location,) = result["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"].isascii()
+        assert "](" not in result["message"]["text"]
+
+
+def read_github(content: str) -> None:
+    lines = content.splitlines()
+    assert len(lines) == 16, "an annotation a problem, and the verdict"
+    for line in lines:
+        assert re.match(r"::(error|warning|notice) [^:]*title=[^:,]*::", line), line
+
+
+def read_markdown(content: str) -> None:
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(content)
+    inside = {each.type for token in tokens for each in token.children or ()}
+    assert inside == {"text", "code_inline"}
+    assert len(content.splitlines()) <= 60
+
+
+def read_prometheus(content: str) -> None:
+    families = list(text_string_to_metric_families(content))
+    probes = next(each for each in families if each.name == "probe_success")
+    assert len(probes.samples) == 1, "the pages have one URL"
+    assert len(families) == 12, "no certificate was verified"
+
+
+READERS = {
+    "junit": read_junit,
+    "sarif": read_sarif,
+    "github": read_github,
+    "markdown": read_markdown,
+    "prometheus": read_prometheus,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+@slow_machine
+@given(hostile_texts)
+def test_a_machine_reads_what_is_meant_whatever_a_page_holds(name, text):
+    """Each by a reader that is not ours, and nothing in it moves a cursor."""
+    content = written_for_machines(name, text)
+    assert dangers_of(content) == set()
+    READERS[name](content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_every_dangerous_character_is_harmless_to_a_machine(name):
+    """All of Unicode that is more than shown, and what XML has no place for."""
+    ordered = [*sorted(DANGEROUS), "\ufffe", "\uffff"]
+    for start in range(0, len(ordered), 100):
+        content = written_for_machines(name, "".join(ordered[start : start + 100]))
+        assert dangers_of(content) == set()
+        READERS[name](content)
+
+
+@pytest.mark.slow
+@slow_machine
+@given(hostile_texts)
+def test_a_plugin_prints_one_line_whatever_a_page_holds(text):
+    """With one bar, which no stranger has set."""
+    report = hostile_report(text)
+    report.add(hostile_pages(text)[2], (hostile_finding(text),))
+    for line in (line_of(report), unknown(text)):
+        assert dangers_of(line) == set()
+        assert "\n" not in line
+    assert line_of(report).count("|") == 1
 
 
 # The command, on terminals.

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from fetcher import crawl, export
 from fetcher.graph import Place
-from fetcher.models import Failure, Headers, Hop, Kind, State, Timings
+from fetcher.models import (
+    Failure,
+    Finding,
+    Headers,
+    Hop,
+    Kind,
+    Severity,
+    State,
+    Timings,
+)
 from fetcher.output import Outputs
 from fetcher.page import Page
 from fetcher.redact import MAYBE_SECRET_NAMES, SECRET_NAMES, redacted
@@ -193,21 +202,32 @@ def secret_site() -> SiteReport:
 
 def written(name: str, *, redact: bool = True) -> str:
     pages, report = secret_pages(), Report()
+    found = Finding(
+        rule="expect-final-url",
+        severity=Severity.ERROR,
+        url=SECRET_URL,
+        message=f"expected {SECRET_URL}",
+        expected=SECRET_URL,
+        got=SECRET_URL,
+        excerpt=SECRET_URL,
+        target=SECRET_URL,
+        link_text=SECRET_URL,
+    )
     for page in pages:
-        report.add(page)
+        report.add(page, (found,))
     report.site = secret_site()
     report.finish(elapsed_s=1.0)
     stream = BytesIO()
     outputs = Outputs(redact=redact)
     outputs.use(export.for_name(name).open(stream))
     for page in pages:
-        outputs.add(page)
+        outputs.add(page, (found,))
     outputs.finish(report)
     assert report.shortfalls[0].url == SECRET_URL, "the caller's own stays"
     return stream.getvalue().decode()
 
 
-@pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv", "sitemap"])
+@pytest.mark.parametrize("name", [each.name for each in export.FORMATS])
 def test_no_format_writes_a_secret(name):
     """Wherever it stands: URL, hop, header, title, link, sentence, extract, report."""
     assert KEY not in written(name)

@@ -59,6 +59,11 @@ FORMATS = (
     Format("jsonl", (".jsonl", ".ndjson"), "a JSON object a page, as pages finish"),
     Format("csv", (".csv",), "a line a page, for spreadsheets"),
     Format("sitemap", (".xml",), "the pages that should be found, for search engines"),
+    Format("junit", ("junit.xml", ".junit"), "a test case a page, for CI servers"),
+    Format("sarif", (".sarif", ".sarif.json"), "findings with places, SARIF 2.1.0"),
+    Format("github", (), "annotations, for the log of GitHub Actions"),
+    Format("markdown", (".md", ".markdown"), "what is wrong, for a comment in CI"),
+    Format("prometheus", (".prom",), "metrics a page, for node_exporter"),
 )
 
 
@@ -81,11 +86,13 @@ def for_path(path: str | PurePath) -> Format:
     Raises:
         ConfigError: the ending is missing or unknown; the message names those known.
     """
+    name = PurePath(path).name.lower()
     ending = PurePath(path).suffix.lower()
-    for known in FORMATS:
-        if ending in known.endings:
-            return known
     endings = [each for known in FORMATS for each in known.endings]
+    # The longest first: `a.junit.xml` is no sitemap.
+    longest = max(filter(name.endswith, endings), key=len, default=None)
+    if ending and longest is not None:
+        return next(known for known in FORMATS if longest in known.endings)
     problem = f"has the unknown ending {ending!r}" if ending else "has no ending"
     raise ConfigError(
         f"cannot tell the format of {str(path)!r}, which {problem}: "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["defused", "json_safe", "printable"]
+__all__ = ["defused", "json_safe", "printable", "xml_text"]
 
 # C0, DEL, C1; soft hyphen; marks and overrides of direction (UAX 9); line and
 # paragraph separator; invisible operators, byte-order mark, interlinear marks;
@@ -77,6 +77,15 @@ def defused(cell: str) -> str:
     if cell.startswith(FORMULA_STARTS):
         return f"'{cell}"
     return f"'{cell}" if cell.lstrip(SKIPPED).startswith(FORMULA_STARTS) else cell
+
+
+def xml_text(text: str) -> str:
+    r"""Return text that XML 1.0 can hold, not yet escaped: what it cannot is as `\x1b`.
+
+    Of what `printable` leaves, XML refuses U+FFFE and U+FFFF (XML 1.0, 2.2).
+    """
+    shown = printable(text)
+    return shown.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
 def _as_python_escape(found: re.Match[str]) -> str:
