@@ -15,7 +15,7 @@ What it promises:
 - Every URL read from the input ends in exactly one Page, in the report and in the
   outputs, also when a worker dies, the callback raises or somebody presses Ctrl-C.
 - The callback, the iterable and `on_progress` run in the caller's thread.
-- At most `concurrency` requests are under way, and at most as many pages or 64 MB
+- At most `concurrency` requests are under way, and at most as many pages or 32 MB
   wait between the workers and the callback: a slow callback slows the downloads.
 - An interrupt is taken where it does no harm: while waiting for a page or for input,
   and in the caller's own code; never between a page's report and its row.
@@ -73,7 +73,7 @@ __all__ = ["PoolLike", "Progress", "crawl"]
 
 log = logging.getLogger(__name__)
 
-WAITING_BYTES = 64_000_000  # between the workers and the callback
+WAITING_BYTES = 32_000_000  # between the workers and the callback
 READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has work
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
 COUNTED_IN_HASTE = 100_000  # URLs that were not read: half a second

@@ -61,7 +61,9 @@ def main() -> int:
         right = told(verdicts, expected, outcome, quiet=asked.quiet)
         site_timeout_s = asked.timeout / 4
         outcome = campaign.run_sites(found, timeout_s=site_timeout_s, slots=asked.slots)
-        verdicts = campaign.problems_of_sites(found, outcome, site_timeout_s, busyness)
+        verdicts = campaign.problems_of_sites(
+            found, outcome, site_timeout_s, busyness, asked.memory
+        )
         return 0 if told(verdicts, (), outcome, quiet=asked.quiet) and right else 1
 
 
