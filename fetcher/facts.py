@@ -70,6 +70,7 @@ REFRESH_MAX_S = 1e9  # 30 years: a delay of 400 digits would be infinite
 JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+WHITE_SPACE = " \t\n\f\r"  # ASCII white space, Infra standard, 4.6
 INVISIBLE = "script,style,template,noscript,iframe,noframes,noembed"
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 OUTLINE_TAGS = (
@@ -835,7 +836,7 @@ def _link_table(
 
 
 def _written(element: Element, name: str) -> str:
-    return (element.attr(name) or "").strip()
+    return (element.attr(name) or "").strip(WHITE_SPACE)
 
 
 def _alt(image: Element) -> str:
@@ -851,7 +852,7 @@ def _alt_inside(link: Element) -> str:
 def _images(elements: Sequence[Element], resolve: Resolver) -> Iterator[Image]:
     urls_left = URLS_MAX_CHARS
     for element in elements[:LISTED_MAX]:
-        source = (element.attr("src") or "").strip()
+        source = _written(element, "src")
         url = resolve[source] if source else ""
         urls_left -= len(url)
         if urls_left < 0:

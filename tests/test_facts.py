@@ -500,3 +500,12 @@ def test_what_is_no_selector_is_said():
 )
 def test_a_body_that_is_no_html_is_decoded_without_being_parsed(content, charset, text):
     assert decode_plain(content, charset) == text
+
+
+@pytest.mark.parametrize("space", ["\x0b", "\x1c", "\u00a0", " ", "\t", ""])
+def test_links_are_counted_as_they_are_listed_whatever_blank_they_hold(space):
+    """Only what HTML calls white space is none of a URL."""
+    page = f"<img src='{space}'><q cite='{space}'>".encode()
+    found = extract(page, "http://h/", "utf-8")
+    assert extract(page, "http://h/", "utf-8").link_count == len(found.links)
+    assert bool(found.images[0].url) is bool(found.links)

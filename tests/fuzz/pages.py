@@ -227,11 +227,6 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "charsets": _repeated(b"", b"<meta charset=utf-8>"),
     "noscripts": _repeated(b"<body>", b"<noscript><a href=x>y</a></noscript>"),
 }
-# The HTML standard itself unfolds these: each tag can bring 510 elements or repeat all
-# attributes before it, and 1 MB takes gigabytes. Small until facts bounds that.
-UNFOLDING = {"formatting with names", "bodies"}
-# Millions of links in a few megabytes: small until facts caps its lists.
-UNCAPPED = {"ping", "srcset", "srcset of commas", "srcset without ends"}
 SIZES = (1_000, 20_000, 20_000, 200_000, 200_000, 1_000_000)
 LARGE = 10_000_000  # what is read of a page by default
 
@@ -286,8 +281,6 @@ def make(dice: random.Random) -> bytes:
         return _small(dice)
     name = dice.choice(tuple(HOSTILE))
     size = dice.choice(SIZES) if dice.random() < 0.97 else LARGE
-    if name in UNFOLDING | UNCAPPED:
-        size = min(size, SIZES[1])
     case = HOSTILE[name](size)
     if size <= SIZES[1] and dice.random() < 0.7:
         case = mutated(case, dice, WORDS)
