@@ -32,7 +32,9 @@ Extract = Callable[[Page], object]
 
 OUT_OF_MEMORY = 27  # CURLE_OUT_OF_MEMORY, from curl.h
 
-# A parsed page weighs ten times its bytes.
+# A parsed page weighs ten times its bytes, beside the bodies that this process's other
+# slots are reading: larger ones are left to the parent, unless that parses none at all.
+READ_AHEAD_MAX_BYTES = 4 * 1024 * 1024
 _reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
 
@@ -101,7 +103,7 @@ def _fetched(
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
     page.is_parsed_elsewhere = parses_all
-    if facts:
+    if facts and (parses_all or page.body_bytes <= READ_AHEAD_MAX_BYTES):
         with _reading:
             page.read_ahead(facts)
             page.release()

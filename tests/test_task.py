@@ -15,7 +15,7 @@ import responses
 from fetcher.errors import ConfigError, ExtractError
 from fetcher.models import Settings
 from fetcher.page import Page
-from fetcher.task import fetch, job_bytes
+from fetcher.task import READ_AHEAD_MAX_BYTES, fetch, job_bytes
 
 URL = "http://site.example/"
 
@@ -56,6 +56,16 @@ def test_facts_asked_for_travel_with_the_page():
     assert page.facts_read == ()
     assert page.facts.links == ()
     assert page.facts_read == ("links",)
+
+
+def test_large_pages_are_left_to_the_parent_unless_it_parses_none(site):
+    body = "<title>Hello</title>" + " " * READ_AHEAD_MAX_BYTES
+    site.replace("GET", URL, body=body, content_type="text/html")
+    for parses_all, read_here in ((False, ("title",)), (True, ())):
+        job = job_bytes(Settings(), None, parses_all=parses_all)
+        page = fetch(URL, 1, job, time.monotonic(), ("title",))
+        assert page.title == "Hello"
+        assert page.facts_read == read_here
 
 
 def test_extract_sees_the_page_and_its_value_stays():
