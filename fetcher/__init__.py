@@ -27,6 +27,7 @@ _HOMES = {
     "InputError": "errors",
     "Kind": "models",
     "Link": "models",
+    "NothingLeft": "errors",
     "OutputError": "errors",
     "Page": "page",
     "Pool": "pool",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .errors import ExtractError as ExtractError
     from .errors import FetcherError as FetcherError
     from .errors import InputError as InputError
+    from .errors import NothingLeft as NothingLeft
     from .errors import OutputError as OutputError
     from .errors import StoreError as StoreError
     from .models import Certificate as Certificate

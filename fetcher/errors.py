@@ -9,6 +9,7 @@ What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
     +-- OutputError                        a result cannot be written
     +-- StoreError                         what a run must remember cannot be kept
     +-- ExtractError                       `extract=` gave what cannot travel
+    +-- NothingLeft                        what was to be continued is finished
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = [
     "ExtractError",
     "FetcherError",
     "InputError",
+    "NothingLeft",
     "OutputError",
     "StoreError",
 ]
@@ -45,3 +47,11 @@ class StoreError(FetcherError):
 
 class ExtractError(FetcherError):
     """The function given as `extract=` raised, or returned no plain value."""
+
+
+class NothingLeft(FetcherError):
+    """What was to be continued had been finished; `ok` says if all was well."""
+
+    def __init__(self, message: str, *, ok: bool) -> None:
+        super().__init__(message)
+        self.ok = ok
