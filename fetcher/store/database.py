@@ -152,6 +152,7 @@ class Database:
         (tables,) = execute("select count(*) from sqlite_master").fetchone()
         if version > SCHEMA_VERSION:  # a change that was still in the log
             raise _newer(self.name, version)
+        _touch_tables(self._connection)  # before anything is written
         if not tables:
             execute(f"pragma application_id = {APPLICATION_ID}")
         execute("pragma journal_mode = wal")
@@ -178,6 +179,13 @@ def open_for_reading(path: str | Path) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             connection.close()
+
+
+def _touch_tables(connection: sqlite3.Connection) -> None:
+    """Read the first row of every table: what is badly broken is noticed here."""
+    tables = connection.execute("select name from sqlite_master where type = 'table'")
+    for (table,) in tables.fetchall():
+        connection.execute(f'select * from "{table}" limit 1').fetchone()  # noqa: S608
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

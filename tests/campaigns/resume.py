@@ -216,7 +216,7 @@ class Job:
             database = folder / "runs.db"
             if database.exists() and database.stat().st_size:
                 outcome.wrong += [f"{self.name}: {each}" for each in problems(database)]
-                saved = saved_in(database)
+                saved = saved_in(database, saved | set(new))
             lost = sum(n for each, n in new.items() if each not in saved)
             outcome.worst = max(outcome.worst, lost)
         if code != self._code:
@@ -244,10 +244,16 @@ class Job:
             outcome.wrong.append(f"{self.name}: {repeated} requests twice")
 
 
-def saved_in(database: Path) -> set[tuple[str, str]]:
-    """Return the requests whose answers a database holds, robots.txt aside."""
+def saved_in(database: Path, everything: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the requests whose answers a database holds, robots.txt aside.
+
+    When the run was finished, and killed after that, it is `everything`.
+    """
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
+        states = connection.execute("select state from runs").fetchall()
+        if states == [("finished",)]:
+            return everything
         rows = connection.execute(
             "select request from answers where purpose in ('page', 'check', 'sitemap')"
         ).fetchall()
