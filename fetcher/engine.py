@@ -603,14 +603,16 @@ class _Run:
         recorder = self._recorder
         if recorder is not None:
             recorder.take_in_hand(request)
-        if request.purpose is Purpose.PAGE:
-            self._follow(page, request)
-            self._conclude(page)
-        else:
-            self._take_note(page, request)
-        if recorder is not None:
-            recorder.keep(request, page, self._entries_read)
-            recorder.put_down()
+        try:
+            if request.purpose is Purpose.PAGE:
+                self._follow(page, request)
+                self._conclude(page)
+            else:
+                self._take_note(page, request)
+        finally:
+            if recorder is not None:
+                recorder.keep(request, page, self._entries_read)
+                recorder.put_down()
 
     def _page_of(self, request: Request, outcome: object) -> Page | None:
         """Return the Page that an answer stands for; None: the caller made an error."""

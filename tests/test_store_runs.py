@@ -35,10 +35,8 @@ from fetcher.store.pruning import compact, prune, used_bytes
 from fetcher.store.reading import contents, problems
 from fetcher.store.recorder import BODIES_KEPT, Job, Recorder
 from fetcher.store.restoring import (
-    page_from,
-    page_text,
-    request_from,
-    request_text,
+    answer_bytes,
+    answer_from,
     travelled_facts,
 )
 from fetcher.testing import make_failed_page, make_page
@@ -239,16 +237,21 @@ PAGES = {
 }
 
 
+def written_and_read(page):
+    written = answer_bytes(request(), page)
+    return answer_from(written, page.content, travelled_facts(page))[1]
+
+
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_a_page_comes_back_as_it_was_written_down(page):
-    back = page_from(page_text(page), page.content, travelled_facts(page))
+    back = written_and_read(page)
     assert back.__reduce__() == page.__reduce__()
     assert back.body_bytes == page.body_bytes
 
 
 def test_a_body_that_is_not_kept_still_has_its_size():
     page = make_page(URL, html=b"\x89PNG" * 9, headers={"Content-Type": "image/png"})
-    back = page_from(page_text(page), b"", None)
+    _, back = answer_from(answer_bytes(request(), page), b"", None)
     assert (back.content, back.body_bytes) == (b"", 36)
 
 
@@ -257,7 +260,7 @@ def test_facts_that_only_a_worker_may_read_come_back_without_parsing():
     page = make_page(URL, html=HTML.format("words"))
     page.is_parsed_elsewhere = True
     page.read_ahead(["title", "links", "fragments", "headings", TEXT])
-    back = page_from(page_text(page), page.content, travelled_facts(page))
+    back = written_and_read(page)
     assert back.title == "T"
     assert back.links == page.links
     assert back.facts_read == (), "nothing was parsed here"
@@ -266,9 +269,9 @@ def test_facts_that_only_a_worker_may_read_come_back_without_parsing():
 def test_no_pickle_of_a_stranger_is_run():
     """A database from elsewhere cannot name a function that is called."""
     facts = b"cos\nsystem\n(S'exit 1'\ntR."
-    page = make_page(URL)
+    answer = answer_bytes(request(), make_page(URL))
     with pytest.raises(Exception, match=r"plain values name nothing, got os\.system"):
-        page_from(page_text(page), b"x", facts)
+        answer_from(answer, b"x", facts)
 
 
 def test_a_request_comes_back_as_it_was_written_down():
@@ -280,7 +283,9 @@ def test_a_request_comes_back_as_it_was_written_down():
         attempt=2,
         reach=Reach.PRIVATE,
     )
-    assert request_from(request_text(odd)) == odd
+    back, _ = answer_from(answer_bytes(odd, make_page(URL)), b"", None)
+    assert back == odd
+    assert back.reach is Reach.PRIVATE
 
 
 # Who may open it.
@@ -637,5 +642,5 @@ def test_the_lock_record_has_the_size_that_is_written_at_once():
 
 def test_a_failure_of_a_page_says_who_failed():
     page = make_page(URL, failure=Failure(Kind.TOO_LARGE, "more than 10 MB"))
-    back = page_from(page_text(page), page.content, None)
+    back = written_and_read(page)
     assert back.reason == page.reason

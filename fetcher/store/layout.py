@@ -135,8 +135,7 @@ _FIRST: Migration = (
         run_id integer not null,
         mark integer not null,           -- backlog.mark_of the request
         purpose text not null,
-        request text not null,           -- JSON
-        page text not null,              -- JSON
+        answer blob not null,            -- plain values, pickled: restoring
         body_id integer,
         facts blob,                      -- as a worker read them, where no one else may
         entries_read integer not null    -- of the input, before it

@@ -37,11 +37,10 @@ from ..page import Page
 from .database import Database
 from .pruning import MAX_AGE, MAX_BYTES, delete_orphans, prune
 from .restoring import (
+    answer_bytes,
+    answer_from,
     certificate_parts,
-    page_from,
-    page_text,
-    request_from,
-    request_text,
+    request_of,
     travelled_facts,
 )
 
@@ -49,10 +48,11 @@ __all__ = ["STRIKES", "Answer", "Job", "Recorder"]
 
 STRIKES = 3  # deaths of a process with a URL in hand, before that is let be
 BODIES_KEPT = 5  # of each page
-CHANGES_PER_COMMIT = 50  # answers; a kill costs at most so many, and what was under way
+ANSWERS_PER_COMMIT = 50  # a kill costs at most so many, and what was under way
 # On HTML (26 MB of Python's manual): 160 MB/s and 17 % of its size; level 6 makes 51
 # and 14.
 COMPRESSION_LEVEL = 1
+TOLD_EVERY_S = 1.0  # how long a run has taken
 DIGEST_BYTES = 16
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
 KNOWN_TEXTS = 10_000
@@ -110,7 +110,9 @@ class Recorder:
     def __init__(self, database: Database, job: Job, *, resume: bool) -> None:
         self._database = database
         self._began_s = time.monotonic()
-        self._uncommitted = 0
+        self._told_s = 0.0
+        self._rows: list[tuple[object, ...]] = []
+        self._answers: list[tuple[object, ...]] = []
         self._in_transaction = False
         self._is_broken = False
         self._url_ids: dict[str, int] = {}
@@ -158,16 +160,17 @@ class Recorder:
         """Give what came in earlier processes, in the order in which it came."""
         last = 0
         while found := self._answers_after(last):
-            for last, request, page, facts, read, content in found:  # noqa: B007
+            for last, answer, facts, read, content in found:  # noqa: B007
                 body = b"" if content is None else zlib.decompress(content)
-                yield Answer(request_from(request), page_from(page, body, facts), read)
+                yield Answer(*answer_from(answer, body, facts), read)
 
     def _answers_after(
         self, number: int
-    ) -> list[tuple[int, str, str, bytes, int, bytes]]:
+    ) -> list[tuple[int, bytes, bytes | None, int, bytes | None]]:
+
         with self._database.translated():
             return self._execute(
-                "select answers.id, request, page, facts, entries_read, content"
+                "select answers.id, answer, facts, entries_read, content"
                 " from answers left join bodies on bodies.id = body_id"
                 " where run_id = ? and answers.id > ? order by answers.id limit 16",
                 (self.run_id, number),
@@ -212,12 +215,8 @@ class Recorder:
         if self._is_broken or (failure is not None and failure.kind is Kind.CANCELLED):
             return
         with self._writing():
-            url_id = self._url_id(page.url)
-            self._execute(
-                "insert or replace into pages values"
-                " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                self._row(page, url_id),
-            )
+            url_id, version_id = self._url_and_version(page)
+            self._rows.append(self._row(page, url_id, version_id))
             if findings or self.is_continued:
                 self._put_findings(url_id, findings)
 
@@ -232,37 +231,48 @@ class Recorder:
         if self._is_broken:
             return
         with self._writing():
-            row = (
-                *(self.run_id, mark_of(request), request.purpose.value),
-                *(
-                    request_text(request),
-                    page_text(page),
-                    self._kept_body(request, page),
-                ),
-                *(travelled_facts(page), entries_read),
-            )
-            self._execute(
-                "insert into answers (run_id, mark, purpose, request, page, body_id,"
-                " facts, entries_read) values (?,?,?,?,?,?,?,?)",
-                row,
+            self._answers.append(
+                (
+                    *(self.run_id, mark_of(request), request.purpose.value),
+                    *(answer_bytes(request, page), self._kept_body(request, page)),
+                    *(travelled_facts(page), entries_read),
+                )
             )
         self._body = None
-        self._uncommitted += 1
-        if self._uncommitted >= CHANGES_PER_COMMIT:
+        if len(self._answers) >= ANSWERS_PER_COMMIT:
             self.flush()
 
     def flush(self) -> None:
         """Save what was added and kept: no kill takes it away any more."""
         if not self._in_transaction or self._is_broken:
             return
+        elapsed_s = self._elapsed_s()
         with self._guarded():
-            self._execute(
-                "update runs set elapsed_s = ? where id = ?",
-                (self._elapsed_s(), self.run_id),
-            )
+            self._write_rows()
+            if elapsed_s - self._told_s > TOLD_EVERY_S:
+                self._told_s = elapsed_s
+                self._execute(
+                    "update runs set elapsed_s = ? where id = ?",
+                    (elapsed_s, self.run_id),
+                )
             self._execute("commit")
         self._in_transaction = False
-        self._uncommitted = 0
+
+    def _write_rows(self) -> None:
+        """Write what has gathered: many rows at once cost half of one by one."""
+        write = self._database.connection.executemany
+        write(
+            "insert or replace into pages values"
+            " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            self._rows,
+        )
+        write(
+            "insert into answers (run_id, mark, purpose, answer, body_id, facts,"
+            " entries_read) values (?,?,?,?,?,?,?)",
+            self._answers,
+        )
+        self._rows.clear()
+        self._answers.clear()
 
     def finish(
         self, *, pages: int, fell_short: int, ok: bool, interrupted: bool
@@ -368,12 +378,13 @@ class Recorder:
         self._database.put_down()
 
     def _read_what_is_known(self) -> None:
-        for mark, purpose, request in self._execute(
-            "select mark, purpose, request from answers where run_id = ?",
-            (self.run_id,),
+        for mark, purpose, answer in self._execute(
+            "select mark, purpose, iif(purpose = ?, answer, null) from answers"
+            " where run_id = ?",
+            (Purpose.PROBE.value, self.run_id),
         ):
-            if purpose == Purpose.PROBE:
-                self._probed.add(request_from(request).origin)
+            if answer is not None:
+                self._probed.add(request_of(answer).origin)
             elif purpose != Purpose.ROBOTS:
                 self._answered.add(mark)
         self._set_aside = {
@@ -406,7 +417,9 @@ class Recorder:
 
     # Rows.
 
-    def _row(self, page: Page, url_id: int) -> tuple[object, ...]:
+    def _row(
+        self, page: Page, url_id: int, version_id: int | None
+    ) -> tuple[object, ...]:
         failure, timings = page.failure, page.timings
         reason = page.skipped if failure is None else failure.message
         moved = page.final_url != page.url
@@ -417,7 +430,7 @@ class Recorder:
             None if reason is None else self._text_id(reason),
             self._url_id(page.final_url) if moved else None,
             self._text_id(json.dumps(page.hops)) if page.hops else None,
-            self._version_id(page, url_id),
+            version_id,
             self._certificate_id(page.certificate),
             None if page.ip is None else self._text_id(page.ip),
             page.body_bytes,
@@ -446,38 +459,38 @@ class Recorder:
 
     # What a page said of itself.
 
-    def _version_id(self, page: Page, url_id: int) -> int | None:
-        """Return what a page says of itself, as it is known or as it is from now on.
+    def _url_and_version(self, page: Page) -> tuple[int, int | None]:
+        """Return the ids of a page's URL and of what it says of itself.
 
-        None for what is not HTML, and for an error page.
+        There is no version of what is not HTML, and none of an error page.
         """
-        if not page.ok or not page.content or not page.is_html:
-            return None
-        if page.facts is None:
-            return None
+        if not page.ok or not page.content or not page.is_html or page.facts is None:
+            return self._url_id(page.url), None
         body_digest, digest = _digests(page)
+        # Both at once: a look into the database costs as much as all else of a page.
         known = self._execute(
-            "select id, body_id, etag, last_modified from versions"
-            " where url_id = ? and digest = ?",
-            (url_id, digest),
+            "select urls.id, versions.id, body_id, etag, last_modified from urls"
+            " left join versions on versions.url_id = urls.id and digest = ?"
+            " where url = ?",
+            (digest, _storable(page.url)),
         ).fetchone()
         tags = _validators(page)
-        if known is None:
-            return self._new_version(page, url_id, body_digest, digest, tags)
-        number: int = known[0]
-        if known[1] is None:  # it says again what it had said before
+        if known is None or known[1] is None:
+            url_id = self._url_id(page.url)
+            return url_id, self._new_version(page, url_id, body_digest, digest, tags)
+        url_id, number, body_id, *known_tags = known
+        if body_id is None:  # it says again what it had said before
+            body_id = self._body_id(page, body_digest)
             self._execute(
-                "update versions set body_id = ? where id = ?",
-                (self._body_id(page, body_digest), number),
+                "update versions set body_id = ? where id = ?", (body_id, number)
             )
-        if known[2:] != tags:
+        if (*known_tags,) != tags:
             self._execute(
                 "update versions set etag = ?, last_modified = ? where id = ?",
                 (*tags, number),
             )
-        if known[1] is not None:
-            self._body = known[1], body_digest, page.body_bytes
-        return number
+        self._body = body_id, body_digest, page.body_bytes
+        return url_id, number
 
     def _new_version(
         self,

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from fetcher.store.reading import problems
+from fetcher.store.restoring import request_of
 from tests.servers import message
 from tests.sites import Asked, Reply, Server, in_process, not_found, page
 
@@ -255,20 +256,19 @@ def saved_in(database: Path, everything: set[tuple[str, str]]) -> set[tuple[str,
         if states == [("finished",)]:
             return everything
         rows = connection.execute(
-            "select request from answers where purpose in ('page', 'check', 'sitemap')"
+            "select answer from answers where purpose in ('page', 'check', 'sitemap')"
         ).fetchall()
     except sqlite3.OperationalError:  # no table yet
         return set()
     finally:
         connection.close()
     found = set()
-    for (text,) in rows:
-        url, key, _, _, _, _, method, *_ = json.loads(text)
-        if ":~:" not in str(key):
-            target = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
-            # A redirect's target may be asked for by itself as well; so may what is
-            # checked and then fetched.
-            found.add((method, target))
+    for (answer,) in rows:
+        asked = request_of(answer)
+        if ":~:" not in asked.key:
+            after_host = asked.url.partition("://")[2].partition("/")[2]
+            found.add((asked.method, f"/{after_host.partition('#')[0]}"))
+    # A redirect's target may be asked for by itself as well.
     return found - {("GET", "/s/quoted")}
 
 
