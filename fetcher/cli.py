@@ -665,7 +665,7 @@ DATABASE = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False
 
 @command.group()
 def db() -> None:
-    """Look at a database of runs (--db), check it, or make it smaller."""
+    """Look at a database of runs, check it, make it smaller."""
 
 
 @db.command("info")

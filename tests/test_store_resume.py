@@ -73,6 +73,7 @@ class OnePool:
     ) -> None:
         url = args[0]
         self.asked.append(url)
+        self.facts = args[4]
         self._on_ask(url)
         callback(answer(url))
 
@@ -237,6 +238,16 @@ def test_a_continued_run_counts_its_time_from_its_beginning(tmp_path):
     assert len(contents(folder / "runs.db").runs) == 1
 
 
+def test_workers_read_the_facts_that_are_remembered(tmp_path):
+    """The parent parses the first few pages of a new database, and then none."""
+    pool = OnePool()
+    crawl([f"{SITE}{n}" for n in range(9)], pool=pool, db=tmp_path / "runs.db")
+    assert {"title", "links", "text_hash"} <= set(pool.facts)
+    pool = OnePool()
+    crawl([f"{SITE}{n}" for n in range(9)], pool=pool, db=tmp_path / "runs.db")
+    assert "links" not in pool.facts, "nothing changed: nothing is read"
+
+
 def test_a_finished_run_is_not_begun_again(tmp_path):
     """`--resume` in a loop ends: nothing is asked for, no output is touched."""
     job = JOBS["a list"]
@@ -256,6 +267,7 @@ def test_without_a_database_nothing_can_be_continued():
         crawl([SITE], resume=True)
 
 
+@pytest.mark.slow
 def test_other_options_do_not_continue_a_run(tmp_path):
     """Half a run with one depth and half with another would be neither."""
     job = JOBS["a site"]
@@ -274,6 +286,7 @@ def killed_in_hand(folder: Path, url: str) -> None:
         database.take_in_hand(number, mark_of(asked))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [3, 11], ids=["before it was saved", "after"])
 def test_a_url_that_kills_the_process_is_set_aside_and_named(tmp_path, moment):
     """After three deaths the run ends without it, and says which one it was."""
@@ -321,7 +334,7 @@ def test_what_crashed_workers_is_remembered_as_such(tmp_path):
 @pytest.mark.slow
 def test_five_kills_of_the_command_cost_nothing(tmp_path):
     """SIGKILL at random moments; `python -m tests.campaigns.resume` does it longer."""
-    for outcome in campaign(tmp_path, kills=6, pages=120, seed=4, says=False):
+    for outcome in campaign(tmp_path, kills=6, pages=60, seed=4, says=False):
         assert outcome.kills == 3
         assert outcome.wrong == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import sqlite3
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import time
 import zlib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -175,6 +177,7 @@ def test_an_unchanged_page_costs_its_row_and_nothing_else(path):
     assert (counts["pages"], counts["versions"], counts["bodies"]) == (3, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_body_is_kept_when_the_text_changed_and_only_then(path):
     """A page whose code changes at every look has one body, the newest."""
     for number in range(4):
@@ -186,6 +189,7 @@ def test_a_body_is_kept_when_the_text_changed_and_only_then(path):
     assert contents(path).counts["bodies"] == 2
 
 
+@pytest.mark.slow
 def test_the_last_five_bodies_of_a_page_are_kept(path):
     for number in range(BODIES_KEPT + 3):
         remember(path, make_page(URL, html=HTML.format(f"words {number}")))
@@ -573,13 +577,18 @@ def test_old_runs_are_forgotten_but_not_the_last_of_a_job(path):
     assert problems(path) == []
 
 
-def test_a_run_that_can_be_continued_is_not_forgotten(path):
-    remember(path, make_page(URL), finished=False)
-    date_runs(path, 500)
+def test_a_run_that_can_be_continued_is_never_too_much_but_gets_too_old(path):
+    """One that nobody has continued for a year does not stay for ever."""
+    remember(path, make_page(URL, html=HTML.format("words")), finished=False)
     assert pruned(path, max_bytes=0).runs == 0
     assert contents(path).counts["answers"] == 1
+    date_runs(path, 500)
+    assert pruned(path).runs == 1
+    counts = contents(path).counts
+    assert (counts["answers"], counts["bodies"], counts["urls"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_too_much_is_made_less_oldest_first(path):
     """Bodies go before runs, and the newest body of a page never."""
     for number in range(4):
@@ -593,6 +602,7 @@ def test_too_much_is_made_less_oldest_first(path):
     assert (counts["runs"], counts["bodies"], counts["pages"]) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_room_is_used_again_and_given_back_only_on_demand(path):
     for number in range(4):
         remember(path, make_page(URL, html=HTML.format(noise(number))))
@@ -634,6 +644,30 @@ def test_a_disk_that_is_full_is_told_once_and_the_run_goes_on(path, monkeypatch)
     recorder.close()
     assert contents(path).counts["pages"] == 1
     assert problems(path) == []
+
+
+DOCUMENT = (Path(__file__).parent.parent / "docs/reference/db.md").read_text()
+
+
+def test_the_questions_of_the_reference_are_answered(path):
+    """Each query in docs/reference/db.md runs, and finds what it is said to."""
+    asked = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert len(asked) == 3
+    gone = make_page("https://example.com/gone", 404, "<title>Gone</title>")
+    link = '<title>T</title><a href="/gone">x</a>'
+    remember(path, gone, make_page("https://example.com/", html=link))
+    short, times, linking = [rows(path, sql) for sql in asked]
+    assert short == [("https://example.com/gone", "broken", 404, None)]
+    assert [seconds for _, seconds in times] == [make_page().timings.total_s]
+    assert linking == [("https://example.com/",)]
+
+
+def test_every_column_is_in_the_reference(path):
+    remember(path, make_page(URL))
+    for (table,) in rows(path, "select name from sqlite_master where type = 'table'"):
+        for _, column, *_ in rows(path, f"pragma table_info({table})"):
+            assert f"`{table}`" in DOCUMENT or f"## {table}\n" in DOCUMENT
+            assert f"`{column}`" in DOCUMENT, f"{table}.{column}"
 
 
 def test_the_lock_record_has_the_size_that_is_written_at_once():

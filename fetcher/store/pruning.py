@@ -1,10 +1,12 @@
 """What is forgotten, so that a database stays within bounds of age and size.
 
-Forgotten is first what is older than the age, then, as long as there is too much,
+Forgotten are first the runs older than the age, then, as long as there is too much,
 old bodies, then whole runs, the oldest first. What stays whatever the bounds are: the
-last finished run of each job, a run that can be continued, and the newest body of
-each page. Room that becomes free is used again by later runs; the file itself gets
-smaller only by `compact`, which no run does.
+last finished run of each job, and of what it leads to the newest body of each page. A
+run that can be continued is never too much, but it gets too old as others do.
+
+Room that becomes free is used again by later runs; the file itself gets smaller only by
+`compact`, which no run does.
 """
 
 from __future__ import annotations
@@ -22,12 +24,19 @@ MAX_AGE = timedelta(days=365)
 MAX_BYTES = 1_000_000_000
 BODIES_AT_ONCE = 500
 
-# A run that may go: ended, and not the last one of its job that was finished.
-_MAY_GO = """
+# All but the last run of each job that was finished.
+_TOO_OLD = """
     select id from runs
-    where (state = 'abandoned' or (state = 'finished' and id <> (
+    where started_at < ? and (state <> 'finished' or id <> (
         select max(later.id) from runs later
-        where later.job = runs.job and later.state = 'finished')))
+        where later.job = runs.job and later.state = 'finished'))
+"""
+_TOO_MUCH = """
+    select id from runs
+    where state = 'abandoned' or (state = 'finished' and id <> (
+        select max(later.id) from runs later
+        where later.job = runs.job and later.state = 'finished'))
+    order by id limit 1
 """
 _OLD_BODIES = """
     select versions.id from versions
@@ -70,7 +79,7 @@ def prune(database: Database, *, max_age: timedelta, max_bytes: int) -> Pruned:
     with database.transaction() as connection:
         before = _count(connection, "bodies")
         oldest = time.time() - max_age.total_seconds()
-        runs = connection.execute(f"{_MAY_GO} and started_at < ?", (oldest,)).fetchall()
+        runs = connection.execute(_TOO_OLD, (oldest,)).fetchall()
         for (number,) in runs:
             _forget_run(connection, number)
         forgotten = len(runs)
@@ -79,7 +88,7 @@ def prune(database: Database, *, max_age: timedelta, max_bytes: int) -> Pruned:
         while used_bytes(connection) > max_bytes and _forget_bodies(connection):
             delete_orphans(connection)
         while used_bytes(connection) > max_bytes:
-            run = connection.execute(f"{_MAY_GO} order by id limit 1").fetchone()
+            run = connection.execute(_TOO_MUCH).fetchone()
             if run is None:
                 break
             _forget_run(connection, run[0])

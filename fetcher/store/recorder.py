@@ -52,6 +52,7 @@ ANSWERS_PER_COMMIT = 50  # a kill costs at most so many, and what was under way
 # On HTML (26 MB of Python's manual): 160 MB/s and 17 % of its size; level 6 makes 51
 # and 14.
 COMPRESSION_LEVEL = 1
+ANSWERS_AT_ONCE = 4  # held, with their bodies, when a run is continued
 TOLD_EVERY_S = 1.0  # how long a run has taken
 DIGEST_BYTES = 16
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
@@ -172,8 +173,8 @@ class Recorder:
             return self._execute(
                 "select answers.id, answer, facts, entries_read, content"
                 " from answers left join bodies on bodies.id = body_id"
-                " where run_id = ? and answers.id > ? order by answers.id limit 16",
-                (self.run_id, number),
+                " where run_id = ? and answers.id > ? order by answers.id limit ?",
+                (self.run_id, number, ANSWERS_AT_ONCE),
             ).fetchall()
 
     def take_answered(self, request: Request) -> bool:
@@ -379,7 +380,7 @@ class Recorder:
 
     def _read_what_is_known(self) -> None:
         for mark, purpose, answer in self._execute(
-            "select mark, purpose, iif(purpose = ?, answer, null) from answers"
+            "select mark, purpose, case purpose when ? then answer end from answers"
             " where run_id = ?",
             (Purpose.PROBE.value, self.run_id),
         ):
