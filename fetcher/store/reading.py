@@ -72,10 +72,10 @@ def contents(path: str | Path) -> Contents:
         (schema,) = connection.execute("pragma user_version").fetchone()
         connection.execute("begin")  # one moment of it
         if not schema:
-            return Contents(0, Path(path).stat().st_size, 0, {}, [])
+            return Contents(0, _size(Path(path)), 0, {}, [])
         return Contents(
             schema=schema,
-            file_bytes=Path(path).stat().st_size,
+            file_bytes=_size(Path(path)),
             used_bytes=used_bytes(connection),
             counts={name: _count(connection, name) for name in COUNTED},
             runs=_runs(connection),
@@ -101,6 +101,12 @@ def problems(path: str | Path) -> list[str]:
             for what, where in _DANGLING
             if (count := _count(connection, where))
         ]
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file and of its log, which holds what came last."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def _runs(connection: sqlite3.Connection) -> list[Run]:
