@@ -73,6 +73,8 @@ class World:
             return message(text, "200 OK", "Content-Type: text/plain")
         if path == "/sitemap.xml":
             return message(self._sitemap(), "200 OK", "Content-Type: application/xml")
+        if path.startswith("/moved/"):
+            return page(path, ["/l/1"])
         number = path.removeprefix("/l/")
         if not number.isdigit():
             return not_found()
@@ -80,7 +82,7 @@ class World:
         if sort == 3:
             return not_found()
         if sort == 7:
-            return message(b"", "302 Found", f"Location: /l/{int(number) + 1}")
+            return message(b"", "302 Found", f"Location: /moved/{number}")
         if sort == 11:
             return message(b"\x89PNG" * 50, "200 OK", "Content-Type: image/png")
         if sort == 17:
