@@ -30,6 +30,7 @@ _HOMES = {
     "Kind": "models",
     "Link": "models",
     "MachineError": "errors",
+    "NothingLeft": "errors",
     "OutputError": "errors",
     "Page": "page",
     "Pool": "pool",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .errors import FetcherError as FetcherError
     from .errors import InputError as InputError
     from .errors import MachineError as MachineError
+    from .errors import NothingLeft as NothingLeft
     from .errors import OutputError as OutputError
     from .errors import StoreError as StoreError
     from .models import Certificate as Certificate

@@ -25,7 +25,7 @@ from typing import Protocol
 
 from .models import Purpose, Request
 
-__all__ = ["Backlog", "IdSet", "MemoryBacklog", "Seen", "unseen", "url_id"]
+__all__ = ["Backlog", "IdSet", "MemoryBacklog", "Seen", "mark_of", "unseen", "url_id"]
 
 RECENT_IDS = 16_384  # pages of one site repeat their links; about 4 MB
 DRAINED_AT_ONCE = 1_000
@@ -244,6 +244,14 @@ def unseen(requests: Sequence[Request], seen: Seen) -> Iterator[tuple[int, Reque
         if mark not in seen:
             seen.add(mark)
             yield mark, request
+
+
+def mark_of(request: Request) -> int:
+    """Return the mark by which a request is known."""
+    page = url_id(request.key)
+    if request.purpose is _PAGE:
+        return page
+    return page ^ _DIFFERENCES[request.purpose]
 
 
 def marks_of(request: Request) -> tuple[int, ...]:

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from . import __version__, config
-from .errors import ConfigError, InputError, MachineError, OutputError, StoreError
+from .errors import (
+    ConfigError,
+    InputError,
+    MachineError,
+    NothingLeft,
+    OutputError,
+    StoreError,
+)
 from .interrupts import StopSignals
 
 if TYPE_CHECKING:
@@ -139,6 +146,9 @@ class Fetcher(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the name of the main command before what is no command's."""
         own = {*self.commands, "-h", "--help", "--version"}
+        if "--version" in args and set(args) <= {"--version", "-v", "--verbose"}:
+            tell_versions(verbose=len(args) > 1)
+            ctx.exit(ALL_WELL)
         if args and args[0] not in own:
             args = [FETCH, *args]
         return super().parse_args(ctx, args)
@@ -680,6 +690,19 @@ REQUEST_OPTIONS = (
     ),
     option(
         "Result",
+        "--db",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Remember the run in this database; it is made if there is none.",
+    ),
+    option(
+        "Result",
+        "--resume",
+        is_flag=True,
+        help="Continue the last run of this input in --db, if it was cut short.",
+    ),
+    option(
+        "Result",
         "--redact/--no-redact",
         default=True,
         show_default=True,
@@ -793,6 +816,109 @@ def demo(*, serve: bool, port: int, **options: object) -> int:
         return run_job(list(site.urls), "the demo", options)
 
 
+DATABASE = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
+
+
+@command.group()
+def db() -> None:
+    """Look at a database of runs, check it, make it smaller."""
+
+
+@db.command("info")
+@DATABASE
+def db_info(path: str) -> int:
+    """Tell how large a database is, what it holds, and its last runs."""
+    from .report import human_duration, human_size
+    from .store.reading import contents
+
+    found = contents(path)
+    click.echo(f"{said(path)}: schema {found.schema}, SQLite {sqlite_version()}")
+    file_size, used = human_size(found.file_bytes), human_size(found.used_bytes)
+    click.echo(f"{file_size}, of which {used} in use")
+    click.echo(", ".join(f"{count:,} {name}" for name, count in found.counts.items()))
+    for run in found.runs:
+        done = "" if run.pages is None else f", {run.pages:,} pages"
+        short = f", {run.fell_short:,} fell short" if run.fell_short else ""
+        took = f" in {human_duration(run.elapsed_s)}" if run.elapsed_s else ""
+        given = said(", ".join(run.given))
+        click.echo(
+            f"run {run.number}  {run.started_at:%Y-%m-%d %H:%M:%S} UTC  {run.state}"
+            f"{done}{short}{took}  {given}"
+        )
+    return ALL_WELL
+
+
+@db.command("check")
+@DATABASE
+def db_check(path: str) -> int:
+    """Check that a database is whole; nothing is changed in it."""
+    from .store.reading import problems
+
+    found = problems(path)
+    for problem in found:
+        click.echo(said(problem))
+    if not found:
+        click.echo(f"{said(path)} is whole")
+    return NOT_DONE if found else ALL_WELL
+
+
+@db.command("prune")
+@DATABASE
+@click.option(
+    "--max-age",
+    type=DURATION,
+    metavar="TIME",
+    default="365d",
+    show_default=True,
+    help="Forget runs that are older; of each input the last stays.",
+)
+@click.option(
+    "--max-size",
+    type=SIZE,
+    metavar="SIZE",
+    default="1GB",
+    show_default=True,
+    help="Then forget old bodies and runs until no more is in use.",
+)
+@click.option(
+    "--vacuum",
+    is_flag=True,
+    help="Give free room back to the disk; needs as much again while it works.",
+)
+def db_prune(path: str, max_age: float, max_size: int, vacuum: bool) -> int:
+    """Forget old runs and bodies; each finished run does so by itself."""
+    from datetime import timedelta
+
+    from .store.database import Database
+    from .store.pruning import compact, prune
+
+    if not Path(path).exists():
+        raise StoreError(f"there is no database {path}")
+    database = Database(path)
+    try:
+        done = prune(database, max_age=timedelta(seconds=max_age), max_bytes=max_size)
+        if vacuum:
+            compact(database)
+    finally:
+        database.close()
+    click.echo(f"{done.runs:,} runs and {done.bodies:,} bodies forgotten")
+    return ALL_WELL
+
+
+def tell_versions(*, verbose: bool) -> None:
+    """Print fetcher's version, and that of what it stands on."""
+    click.echo(f"fetcher {__version__}")
+    if verbose:
+        click.echo(f"SQLite {sqlite_version()}")
+
+
+def sqlite_version() -> str:
+    """Return the version of the library that `--db` uses."""
+    from .store.database import sqlite_version as version
+
+    return version()
+
+
 @command.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> int:
@@ -826,9 +952,14 @@ def run_job(
     """Run crawl() as the options say; return the exit code."""
     if options["nagios"] and options["stdout_format"] != "text":
         raise click.UsageError("--nagios prints one line: leave --format out")
+    if options["resume"] and options["db"] is None:
+        raise click.UsageError("--resume needs the --db that remembers the run")
     with StopSignals() as signals:
         try:
             report = crawl_told(given, options, signals)
+        except NothingLeft as finished:
+            note(str(finished))
+            return ALL_WELL if finished.ok else FELL_SHORT
         except KeyboardInterrupt as interrupt:
             if signals.first is None:  # none of ours
                 raise
@@ -865,6 +996,8 @@ def crawl_told(
             output=outputs,
             stop=signals.stop,
             on_progress=teller.on_progress,
+            db=options["db"],
+            resume=options["resume"],
             **crawl_options(options),
         )
 

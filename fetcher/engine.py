@@ -28,9 +28,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -40,9 +40,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from . import checks, descriptors, export
+from . import __version__, checks, descriptors, export
 from .checks import Expectation, Expected
-from .errors import MachineError, StoreError
+from .errors import ConfigError, MachineError, StoreError
 from .frontier import Frontier, Refused
 from .guard import Guard
 from .hints import Lanes, Looks
@@ -62,12 +62,13 @@ from .output import Outputs
 from .page import Page
 from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
 from .report import Report
-from .source import Given, Source
+from .source import Given, Source, given_names
 from .task import Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
     from .site import Site  # which only a run that reads links has to import
+    from .store.recorder import Recorder  # and this only one that is remembered
 
 __all__ = ["PoolLike", "Progress", "crawl"]
 
@@ -134,6 +135,8 @@ def crawl(
     analyse_in: str = "parent",
     output: str | Path | Iterable[str | Path] | Outputs = (),
     redact: bool = True,
+    db: str | Path | None = None,
+    resume: bool = False,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -169,6 +172,12 @@ def crawl(
         redact: hide user parts of URLs and the values of known token parameters in
             these files (an Outputs has been told); `callback` and the Report get all
             as it is.
+        db: a file that remembers the run, made if there is none. A run that is killed
+            loses nothing that came before.
+        resume: continue the last run of the same `urls` in `db`, if it was cut short:
+            what was saved is not fetched again, and the outputs and the Report are
+            those of the whole run. `callback` gets the pages that come now; it had
+            the others.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -184,6 +193,8 @@ def crawl(
         OutputError: a file cannot be written.
         MachineError: no worker process can be started.
         ExtractError: `extract` raised or returned what cannot travel.
+        StoreError: `db` cannot be used.
+        NothingLeft: `resume` was asked for, and the last run was finished.
         BaseException: what `callback` raised, or KeyboardInterrupt; the Report so
             far is its attribute `report`, and the files hold the pages so far.
     """
@@ -205,10 +216,20 @@ def crawl(
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
     ]
+    if resume and db is None:
+        raise ConfigError("resume= needs the db= that remembers the run")
     parses_here = analyse_in == "parent" and not how.public_only
     sites = _Sites(following, how)
+    asked = {
+        "max_pages": max_pages,
+        "default_scheme": default_scheme,
+        **_plain(following, how),
+    }
     run = _Run(
         source=Source(urls, default_scheme=default_scheme),
+        open_recorder=None
+        if db is None
+        else partial(_recorder, db, urls, asked, resume),
         frontier=Frontier(
             per_host=per_host,
             delay_s=delay_s,
@@ -244,6 +265,7 @@ class _Run:
         self,
         *,
         source: Source,
+        open_recorder: Callable[[], Recorder] | None,
         frontier: Frontier,
         sites: _Sites,
         job: bytes,
@@ -279,6 +301,9 @@ class _Run:
         self._task_deadline_s = task_deadline_s
         self._stop = stop
         self._on_progress = on_progress
+        self._open_recorder = open_recorder
+        self._recorder: Recorder | None = None
+        self._entries_read = 0
         self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
         self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
@@ -303,6 +328,8 @@ class _Run:
 
     def run(self, pool: PoolLike | None, workers: int | None) -> Report:
         """Run to the end, on the pool that was given or on one of our own."""
+        if self._open_recorder is not None:
+            self._remember(self._open_recorder)
         own: Pool | None = None
         try:
             with self._interrupts.deferred():
@@ -329,6 +356,20 @@ class _Run:
                 own.join()
             self._frontier.close()
             self._sites.close()
+            if self._recorder is not None:
+                self._recorder.close()
+
+    def _remember(self, open_recorder: Callable[[], Recorder]) -> None:
+        """Open the file that remembers the run, before anything else is done."""
+        try:
+            self._recorder = recorder = open_recorder()
+        except BaseException:
+            self._outputs.abort()
+            self._frontier.close()
+            self._sites.close()
+            raise
+        self._report.started_at = recorder.started_at
+        self._began_s -= recorder.elapsed_s  # what earlier processes took
 
     @property
     def _site(self) -> Site:
@@ -372,10 +413,34 @@ class _Run:
         return most
 
     def _loop(self) -> None:
+        if self._recorder is not None and self._recorder.is_continued:
+            self._go_through(self._recorder)
         while (wait_s := self._send_due()) is not None:
             self._tell()
             for request, outcome in self._wait(wait_s):
                 self._land(request, outcome)
+
+    def _go_through(self, recorder: Recorder) -> None:
+        """Take in what came in earlier processes, as it came there."""
+        for request, page, entries_read in recorder.answers():
+            with self._interrupts.allowed():
+                self._tell()
+            while self._entries_read < entries_read and self._take_one():
+                pass
+            self._frontier.know(page, request)
+            if recorder.is_set_aside(request):
+                page = _set_aside_page(request)
+                recorder.add(page)
+            recorder.take_in_hand(request)
+            if request.purpose is Purpose.PAGE:
+                self._follow(page, request)
+                self._write(page)
+            elif self._has_row(page, request):
+                self._pages_found += 1
+                self._write(page)
+            else:
+                self._take_note(page, request)
+            recorder.put_down()
 
     def _send_due(self) -> float | None:
         """Send what may be sent now; return how long nothing else is to be sent.
@@ -386,7 +451,8 @@ class _Run:
         while not self._is_full():
             found = self._frontier.next(time.monotonic())
             if isinstance(found, Request):
-                self._send(found)
+                if self._recorder is None or not self._need_not_ask(found):
+                    self._send(found)
             elif isinstance(found, Refused):
                 self._refuse(found.request)
             elif not self._read_one():
@@ -417,9 +483,14 @@ class _Run:
             return False
         if self._pages_left == 0:
             return False
+        return self._take_one()
+
+    def _take_one(self) -> bool:
+        """Take the next entry of the input; False when there is no more."""
         entry = self._take_entry()
         if entry is None:
             return False
+        self._entries_read += 1
         if isinstance(entry, Page):
             self._pages_found += 1
             self._conclude(entry)
@@ -454,6 +525,20 @@ class _Run:
         if self._secrets_for is not None and isinstance(entry, Request):
             self._secrets_for.add(entry.origin)  # listed by the person, not by a page
         return entry
+
+    def _need_not_ask(self, request: Request) -> bool:
+        """Whether a request was answered in an earlier process, or is to be let be."""
+        recorder = self._recorder
+        if recorder is None:
+            return False
+        if recorder.take_answered(request):
+            self._frontier.withdraw(request)
+            return True
+        if recorder.is_set_aside(request):
+            self._frontier.withdraw(request)
+            self._settle(_set_aside_page(request), request)
+            return True
+        return False
 
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
@@ -527,6 +612,8 @@ class _Run:
             arrival = self._arrivals.get_nowait()
         except Empty:
             self._outputs.flush()
+            if self._recorder is not None:
+                self._recorder.flush()
             try:
                 with self._interrupts.allowed():
                     arrival = self._arrivals.get(timeout=max(limit_s, 0.0))
@@ -556,13 +643,24 @@ class _Run:
         final = self._frontier.done(page, request, time.monotonic())
         del self._flights[id(request)]
         self._lanes.give_back(request)
-        if not final:
-            return
-        if request.purpose is Purpose.PAGE:
-            self._follow(page, request)
-            self._conclude(page)
-        else:
-            self._take_note(page, request)
+        if final:
+            self._settle(page, request)
+
+    def _settle(self, page: Page, request: Request) -> None:
+        """Take in what came of a request; from then on no kill costs it."""
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.take_in_hand(request)
+        try:
+            if request.purpose is Purpose.PAGE:
+                self._follow(page, request)
+                self._conclude(page)
+            else:
+                self._take_note(page, request)
+        finally:
+            if recorder is not None:
+                recorder.keep(request, page, self._entries_read)
+                recorder.put_down()
 
     def _page_of(self, request: Request, outcome: object) -> Page | None:
         """Return the Page that an answer stands for; None: the caller made an error."""
@@ -616,7 +714,7 @@ class _Run:
         elif request.purpose is Purpose.ROBOTS:
             frontier.obey(request, site.take_rules(page, request), time.monotonic())
             if not self._stopping:
-                for probe in site.probes(request):
+                for probe in self._probes(request):
                     frontier.ask_first(probe)
                 frontier.add_all(site.sitemaps(request))
         elif request.purpose is Purpose.PROBE:
@@ -626,6 +724,12 @@ class _Run:
             self._conclude(page)
         elif request.depth == 0 or site.is_sitemap(page):
             self._entries.append(site.read_sitemap(page, request))
+
+    def _probes(self, request: Request) -> Sequence[Request]:
+        """Return what to ask of an origin for what is not there."""
+        if self._recorder is not None and self._recorder.is_probed(request.origin):
+            return ()
+        return self._site.probes(request)
 
     def _refuse(self, request: Request) -> None:
         """End a request that robots.txt does not allow, or that may not ask for it."""
@@ -648,6 +752,13 @@ class _Run:
             self._save(page)
 
     def _save(self, page: Page) -> None:
+        try:
+            if self._recorder is not None:
+                self._recorder.add(page)
+        finally:  # a full disk does not cost the outputs a page
+            self._write(page)
+
+    def _write(self, page: Page) -> None:
         expectation = self._expectation_of(page.url)
         findings: tuple[Finding, ...] = ()
         if expectation is not None:
@@ -671,6 +782,8 @@ class _Run:
 
         That is what was given. What was only found is counted.
         """
+        if self._recorder is not None and self._recorder.take_answered(request):
+            return False
         if request.depth == 0 and request.purpose in (Purpose.PAGE, Purpose.SITEMAP):
             return True
         self._site.leave_out(request)
@@ -687,6 +800,8 @@ class _Run:
                     self._site.settle(page, request)
                 if self._has_row(page, request):
                     self._save(page)
+                if self._recorder is not None:
+                    self._recorder.keep(request, page, self._entries_read)
         under_way = list(self._flights.values())
         self._flights.clear()
         for request in chain(under_way, self._unsent, self._frontier.drain()):
@@ -716,6 +831,13 @@ class _Run:
             unread=unread,
         )
         self._outputs.finish(self._report)
+        if self._recorder is not None:  # not before: a kill would leave no outputs
+            self._recorder.finish(
+                pages=self._report.total,
+                fell_short=self._report.fell_short,
+                ok=self._report.ok,
+                interrupted=interrupted,
+            )
         return self._report
 
     def _count_unread(self, at_most: int | None) -> int | None:
@@ -854,6 +976,33 @@ def _weight(outcome: object) -> int:
 def _cancelled_page(request: Request, message: str) -> Page:
     failure = Failure(Kind.CANCELLED, message)
     return Page(url=request.url, attempt=request.attempt, failure=failure)
+
+
+def _set_aside_page(request: Request) -> Page:
+    from .store.recorder import STRIKES
+
+    text = f"the process was killed {STRIKES} times while it had this page in hand"
+    failure = Failure(Kind.ANALYSIS_CRASHED, text)
+    return Page(url=request.url, depth=request.depth, failure=failure)
+
+
+def _recorder(
+    db: str | Path, urls: Given, options: Mapping[str, object], resume: bool
+) -> Recorder:
+    """Open the file that remembers the run."""
+    from .store.recorder import Job, Recorder
+
+    job = Job.of(given_names(urls), options, version=__version__)
+    return Recorder.open(db, job, resume=resume)
+
+
+def _plain(following: Following, settings: Settings) -> dict[str, object]:
+    """Return what changes what a run comes to, in plain values."""
+    limits = ("max_redirects", "max_bytes", "accept", "user_agent", "public_only")
+    return {
+        **asdict(following),
+        **{name: getattr(settings, name) for name in limits},
+    }
 
 
 def _default_workers() -> int:

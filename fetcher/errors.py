@@ -10,6 +10,7 @@ What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
     +-- StoreError                         what a run must remember cannot be kept
     +-- MachineError                       the machine has not what a run needs
     +-- ExtractError                       `extract=` gave what cannot travel
+    +-- NothingLeft                        what was to be continued is finished
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "FetcherError",
     "InputError",
     "MachineError",
+    "NothingLeft",
     "OutputError",
     "StoreError",
 ]
@@ -51,3 +53,11 @@ class StoreError(FetcherError):
 
 class ExtractError(FetcherError):
     """The function given as `extract=` raised, or returned no plain value."""
+
+
+class NothingLeft(FetcherError):
+    """What was to be continued had been finished; `ok` says if all was well."""
+
+    def __init__(self, message: str, *, ok: bool) -> None:
+        super().__init__(message)
+        self.ok = ok

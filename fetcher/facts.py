@@ -292,6 +292,8 @@ class _ReadFacts(Facts):
         known = self._known.get("links")
         if known is not None:
             return LinkTable(*known)  # type: ignore[misc]  # its own fields
+        if "links" not in self.missed:
+            self.missed.append("links")
         return self._read().table
 
     def _text(self) -> str:

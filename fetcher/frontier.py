@@ -214,6 +214,28 @@ class Frontier:
         self._slow_down(room, rules)
         room.due_s = max(room.due_s, now_s + room.delay_s)
 
+    def know(self, page: Page, request: Request) -> None:
+        """Take note of an answer that an earlier process had: it is not asked for.
+
+        What waits for its robots.txt or its probe need not wait any more.
+        """
+        if page.status is not None:
+            self._somebody_answered = True
+        if request.purpose in _GATE_PURPOSES:
+            gate = self._gates.setdefault(request.origin, _Gate(request.host))
+            gate.reach = request.reach
+            self._note_if_forbidden(page, gate)
+
+    def withdraw(self, request: Request) -> None:
+        """Take back a request that was given out and need not be made.
+
+        Its host need not rest for it.
+        """
+        room = self._hosts[request.host]
+        room.under_way -= 1
+        self.under_way -= 1
+        self._list(room, room.due_s)
+
     def next(self, now_s: float) -> Request | Refused | float | None:
         """Return what to do at this moment.
 
@@ -390,12 +412,15 @@ class Frontier:
 
     def _answered_first(self, page: Page, request: Request, room: _Host) -> None:
         gate = self._gates[request.origin]
-        failure = page.failure
-        if failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS:
-            gate.is_forbidden = True
+        self._note_if_forbidden(page, gate)
         gate.asked -= 1
         if gate.asked == 0 and room.shut is gate:
             room.shut = None
+
+    def _note_if_forbidden(self, page: Page, gate: _Gate) -> None:
+        failure = page.failure
+        if failure is not None and failure.kind is Kind.FORBIDDEN_ADDRESS:
+            gate.is_forbidden = True
 
     # Politeness.
 

@@ -73,6 +73,8 @@ class Page:
         is_parsed_elsewhere: `facts` are what a worker read, and nothing is parsed here.
     """
 
+    _body_bytes: int | None = None  # of a body that a store did not keep
+
     def __init__(  # one value, twenty parts, each named by its caller
         self,
         *,
@@ -167,8 +169,9 @@ class Page:
 
     @property
     def body_bytes(self) -> int:
-        """Size of `content`, in bytes."""
-        return len(self.content)
+        """Size of the body, in bytes: of `content`, also where that was not kept."""
+        known = self._body_bytes
+        return len(self.content) if known is None else known
 
     @cached_property
     def content_type(self) -> str | None:

@@ -294,7 +294,7 @@ class Report:
     def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Fold one finished page in, and what was found on it; it is not kept."""
         state, status = page.state, page.status
-        size = len(page.content)
+        size = page.body_bytes
         self.total += 1
         self.by_state[state] += 1
         self.by_status[status] = self.by_status.get(status, 0) + 1

@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "count_entries",
     "entries_of",
+    "given_names",
     "given_url",
     "is_read_once",
     "is_url",
@@ -227,6 +228,27 @@ def entries_of(
             continue
         purpose = Purpose.SITEMAP if found.is_sitemap else Purpose.PAGE
         yield _placed(Request(url=found.url, depth=depth, purpose=purpose, reach=reach))
+
+
+def given_names(given: Given) -> list[str]:
+    """Return what was given in words by which it is known again.
+
+    The path of a list stands for its lines; so does what can be read only once.
+    """
+    if isinstance(given, str | Path):
+        given = [given]
+    if not isinstance(given, list | tuple | set | frozenset):
+        return [f"<{type(given).__name__}>"]
+    return [_name_of(each) for each in given]
+
+
+def _name_of(item: object) -> str:
+    if isinstance(item, Request):
+        return item.url
+    is_list = isinstance(item, Path) or (isinstance(item, str) and not is_url(item))
+    if not is_list or str(item) == "-":
+        return str(item)
+    return str(Path(str(item)).absolute())
 
 
 def given_url(text: str) -> str | Request:

@@ -36,8 +36,14 @@ def help_of(*command: str) -> str:
     return done.stdout.strip()
 
 
+COMMANDS = [
+    *((), ("demo",), ("completion",)),
+    *(("db", "info"), ("db", "check"), ("db", "prune")),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [(), ("demo",), ("completion",)], ids=" ".join)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_reference_of_the_command_is_its_help(command):
     """docs/reference/cli.md holds what --help prints, word for word."""
     assert (

@@ -502,6 +502,34 @@ def test_a_limit_that_is_used_up_rests_the_host(fields, reset_s):
     assert frontier.next(0) == (reset_s or request(3))
 
 
+def test_what_is_withdrawn_costs_its_host_no_rest():
+    """A continued run goes past what it has at once, however long the delay is."""
+    frontier = Frontier(delay_s=10)
+    for number in range(3):
+        frontier.add(request(number))
+    for _ in range(2):
+        frontier.withdraw(take(frontier, 0))
+    last = take(frontier, 0)
+    assert (last, frontier.under_way) == (request(2), 1)
+    frontier.done(answer(last), last, 0)
+    assert frontier.next(0) is None
+
+
+def test_an_origin_whose_robots_txt_is_known_from_before_is_not_asked_for_it():
+    asked: list[Request] = []
+
+    def first(one: Request) -> list[Request]:
+        asked.append(one)
+        return [replace(one, purpose=Purpose.ROBOTS)]
+
+    frontier = Frontier(waits=lambda _: True, first=first)
+    known = replace(request(), purpose=Purpose.ROBOTS)
+    frontier.know(answer(known), known)
+    frontier.add(request(1))
+    assert take(frontier, 0) == request(1)
+    assert asked == []
+
+
 def test_a_host_that_gets_slower_is_asked_less_at_a_time_until_it_recovers():
     frontier = Frontier(per_host=8)
     flying: list[Request] = []

@@ -10,11 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fetcher import store
 from fetcher.backlog import MemoryBacklog
 from fetcher.errors import FetcherError, StoreError
 from fetcher.models import Purpose, Reach, Request
 from fetcher.store import SpillingBacklog, UrlBacklog
+from fetcher.store import backlog as store
 
 HOSTS = ("a.example", "b.example", "ü\udc80")
 

@@ -1,4 +1,4 @@
-"""What a crawl keeps in SQLite: for now the URLs of a crawl larger than memory.
+"""The URLs of a crawl that is larger than memory.
 
 `UrlBacklog` is a backlog on disk, `SpillingBacklog` one that begins in memory and
 moves there when it has grown. Both give the answers of `backlog.MemoryBacklog`.
@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
-from .backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
-from .errors import StoreError
-from .models import Purpose, Reach, Request
+from ..backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
+from ..errors import StoreError
+from ..models import Purpose, Reach, Request
 
 __all__ = ["SPILL_LIMIT", "SpillingBacklog", "UrlBacklog"]
 

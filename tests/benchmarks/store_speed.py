@@ -1,0 +1,116 @@
+"""What remembering a run costs: CPU time and bytes, for pages as a server gave them.
+
+    python -m tests.benchmarks.store_speed [--pages 10000] [--runs 4] [--folder DIR]
+
+Each run records the same pages, as a crawl does: `add`, `keep`, and a `flush` now and
+then. The first run of pages that nobody knows writes facts, links and bodies; the later
+ones find them unchanged. With `--folder` the pages are the HTML files found there,
+each again and again with a word of its own until there are enough; without, small
+ones. Parsing is counted apart: a crawl whose outputs show facts has parsed anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+
+from fetcher import Page
+from fetcher.models import Request, Timings
+from fetcher.store.reading import contents
+from fetcher.store.recorder import Job, Recorder
+from fetcher.testing import make_page
+
+JOB = Job.of(["benchmark"], {}, version="0")
+FACTS = ("title", "description", "canonical", "language", "robots", "headings")
+MORE_FACTS = ("word_count", "text_hash", "links")
+FLUSHED_AFTER = 8  # answers, in a crawl that waits for the network
+
+
+def pages_of(folder: Path | None, count: int) -> Iterator[Page]:
+    """Give so many pages, of 200 hosts, each with facts that a worker has read."""
+    small = b"<title>Page</title><h1>H</h1><a href=/a>a</a><p>words %d</p>"
+    files = [small] if folder is None else _files(folder)
+    for number, content in enumerate(islice(cycle(files), count)):
+        host = f"host{number % 200}.example"
+        word = b"%s<p>%d</p>" % (content, number) if folder else content % number
+        timings = Timings(0.001, None, 0.0104, 0.0231, 0.0842, 0.0021, 0.1198)
+        page = make_page(
+            f"https://{host}/section/page-{number}.html",
+            html=word,
+            headers=[
+                ("Date", "Sun, 01 Nov 2026 08:49:37 GMT"),
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Server", "nginx/1.24.0"),
+                ("ETag", f'"{number:x}-5f2a"'),
+                ("Cache-Control", "max-age=600, must-revalidate"),
+            ],
+            ip=f"192.0.2.{number % 200}",
+            timings=timings._replace(ttfb_s=0.05 + number % 977 / 1e4),
+            fetched_at=datetime.now(UTC),
+        )
+        page.read_ahead((*FACTS, *MORE_FACTS))
+        page.release()
+        yield page
+
+
+def _files(folder: Path) -> list[bytes]:
+    found = [path.read_bytes() for path in sorted(folder.rglob("*.html"))[:500]]
+    if not found:
+        raise SystemExit(f"no HTML in {folder}")
+    return found
+
+
+def record(path: Path, folder: Path | None, count: int) -> tuple[float, float]:
+    """Record one run; return the CPU seconds it took, and those of the longest step."""
+    spent_s = longest_s = 0.0
+    with closing(Recorder.open(path, JOB)) as recorder:
+        for number, page in enumerate(pages_of(folder, count)):
+            asked = Request(url=page.url, key=page.url)
+            began_s = time.process_time()
+            recorder.take_in_hand(asked)
+            recorder.add(page)
+            recorder.keep(asked, page, number)
+            recorder.put_down()
+            if number % FLUSHED_AFTER == 0:
+                recorder.flush()
+            took_s = time.process_time() - began_s
+            spent_s += took_s
+            longest_s = max(longest_s, took_s)
+        began_s = time.process_time()
+        recorder.finish(pages=count, fell_short=0, ok=True, interrupted=False)
+        took_s = time.process_time() - began_s
+    return spent_s + took_s, max(longest_s, took_s)
+
+
+def main() -> None:
+    """Print a line a run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.db"
+        used_before = 0
+        for number in range(1, asked.runs + 1):
+            cpu_s, longest_s = record(path, asked.folder, asked.pages)
+            now = contents(path)
+            grown = now.used_bytes - used_before
+            size = now.file_bytes / 1e6
+            print(
+                f"run {number}: {cpu_s:.2f} s of CPU ({longest_s * 1e3:.0f} ms at"
+                f" once), {grown / 1e6:.2f} MB more in use"
+                f" ({grown / asked.pages:.0f} bytes a page), file {size:.1f} MB",
+                flush=True,
+            )
+            used_before = now.used_bytes
+
+
+if __name__ == "__main__":
+    main()
