@@ -87,7 +87,8 @@ class World:
             return message(b"\x89PNG" * 50, "200 OK", "Content-Type: image/png")
         if sort == 17:
             return message(b"<title>Just a moment...</title>", "403 Forbidden", HTML)
-        more = f'<h1>Page {number}</h1><img src="/i/{number}.png"><p>{number} words</p>'
+        padding = "x" * (100 + 10 * int(number))
+        more = f'<h1>Page {number}</h1><img src="/i/{number}.png"><!--{padding}-->'
         return page(f"Page {number}", ["/l/1", f"#{number}", "mailto:x@y.zz"], more)
 
     def _sitemap(self) -> bytes:
