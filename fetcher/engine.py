@@ -434,10 +434,10 @@ class _Run:
             recorder.take_in_hand(request)
             if request.purpose is Purpose.PAGE:
                 self._follow(page, request)
-                self._write(page)
+                self._write(page, self._judged(page))
             elif self._has_row(page, request):
                 self._pages_found += 1
-                self._write(page)
+                self._write(page, self._judged(page))
             else:
                 self._take_note(page, request)
             recorder.put_down()
@@ -752,17 +752,21 @@ class _Run:
             self._save(page)
 
     def _save(self, page: Page) -> None:
+        findings = self._judged(page)
         try:
             if self._recorder is not None:
-                self._recorder.add(page)
+                self._recorder.add(page, findings)
         finally:  # a full disk does not cost the outputs a page
-            self._write(page)
+            self._write(page, findings)
 
-    def _write(self, page: Page) -> None:
+    def _judged(self, page: Page) -> tuple[Finding, ...]:
+        """Return what is held against a page by what is expected of it."""
         expectation = self._expectation_of(page.url)
-        findings: tuple[Finding, ...] = ()
-        if expectation is not None:
-            findings = checks.judge(page, expectation, datetime.now(UTC))
+        if expectation is None:
+            return ()
+        return checks.judge(page, expectation, datetime.now(UTC))
+
+    def _write(self, page: Page, findings: tuple[Finding, ...]) -> None:
         self._report.add(page, findings)
         self._outputs.add(page, findings)
         self._looks.note(page)

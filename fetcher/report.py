@@ -319,7 +319,8 @@ class Report:
             self.links += facts.link_count
             self.capped += bool(facts.capped)
         self._add_times(page)
-        if size and (len(self._largest) < TOP_PAGES or size > self._largest[-1][0]):
+        # Equal ones too: which of those are kept does not hang on who came first.
+        if size and (len(self._largest) < TOP_PAGES or size >= self._largest[-1][0]):
             large = LargePage(size, page.url[:URL_MAX_CHARACTERS], page.content_type)
             _keep_greatest(self._largest, large)
         if page.certificate is not None:
