@@ -95,8 +95,7 @@ def _fetched(
     *,
     with_secrets: bool,
 ) -> Page:
-    from .transport import get_url  # and with it requests and libcurl
-
+    get_url = _transport()
     settings, extract, parses_all = _job(job)
     page = get_url(request, settings, max_bytes=max_bytes, with_secrets=with_secrets)
     page.timings = page.timings._replace(queue_s=queue_s)
@@ -108,6 +107,22 @@ def _fetched(
             page.read_ahead(facts)
             page.release()
     return page
+
+
+def _transport() -> Callable[..., Page]:
+    """Return `get_url`, and import with it requests and libcurl.
+
+    Raises:
+        MemoryError: what importing raises where memory ends, which may be anything:
+            the compiler says "field 'target' is required for AnnAssign".
+    """
+    try:
+        from .transport import get_url
+    except ImportError:  # it says itself what is missing
+        raise
+    except Exception as error:
+        raise MemoryError(f"{type(error).__name__}: {error}") from error
+    return get_url
 
 
 def _is_shortage(error: Exception) -> bool:
