@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -284,7 +283,7 @@ class _ReadFacts(Facts):
         return (
             len(content) < 2 * LISTED_MAX
             and (len(url) // 2 + ENCODED_TIMES) * len(content) < URLS_MAX_CHARS
-            and _BASE.search(content) is None
+            and not _may_have_base(content)
         )
 
     def _table(self) -> LinkTable:
@@ -387,7 +386,9 @@ def _as_it_was(name: str, value: Any) -> object:
     return value
 
 
-_BASE = re.compile(rb"<\0?[bB]\0?[aA]\0?[sS]\0?[eE]")  # in UTF-16, too
+def _may_have_base(content: bytes) -> bool:
+    lower = content.lower()
+    return b"<base" in lower or b"<\0b\0a\0s\0e" in lower  # in UTF-16, too
 
 
 class _Reader:
@@ -441,8 +442,10 @@ class _Reader:
         if "table" in self.__dict__:  # and the tree may be less than it was
             return self.table.link_count
         counted = 0
+        base = self._url
         for element in self._document.select(SELDOM_LINKS):
             if element.tag == "base":
+                base = self._outline.base
                 # No link stands on a <base>, but its href is counted below.
                 counted -= element.attr("href") is not None
                 continue
@@ -450,7 +453,7 @@ class _Reader:
                 return self.table.link_count
             counted += sum(bool(_written(element, name)) for name in SELDOM_NAMES)
         counted += len(self._document.select("[href]"))
-        longest = counted * len(self._outline.base) + ENCODED_TIMES * len(self._content)
+        longest = counted * len(base) + ENCODED_TIMES * len(self._content)
         if counted > LISTED_MAX or longest > URLS_MAX_CHARS:
             return self.table.link_count
         return counted

@@ -20,18 +20,18 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import os
 import resource
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 __all__ = ["call_within", "give_back"]
 
 Result = TypeVar("Result")
 
-_STATM = Path("/proc/self/statm")
+_STATM = "/proc/self/statm"
 _PAGE_BYTES = resource.getpagesize()
 
 
@@ -79,6 +79,14 @@ def _data_bytes() -> int:
         proc(5): the sixth number of statm, in pages; setrlimit(2), RLIMIT_DATA, which
         counts private mappings since Linux 4.7.
     """
-    with suppress(OSError, LookupError, ValueError):
-        return int(_STATM.read_bytes().split()[5]) * _PAGE_BYTES
-    return 0
+    # Each page is parsed so: what pathlib does takes three times as long.
+    try:
+        statm = os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(statm, 200).split()[5]) * _PAGE_BYTES
+    except (OSError, LookupError, ValueError):
+        return 0
+    finally:
+        os.close(statm)
