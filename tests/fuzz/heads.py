@@ -14,7 +14,6 @@ from fetcher.facts import decode
 from fetcher.models import Headers
 from fetcher.page import Page
 from fetcher.transport import _charset
-from fetcher.transport.curl import HEAD_MAX_BYTES
 from fetcher.transport.exchange import head_ended, read_head
 
 from .harness import Target, Wrong, mutated, of_words
@@ -81,11 +80,8 @@ def make(dice: random.Random) -> bytes:
 
 
 def lines_of(case: bytes) -> list[bytes]:
-    """Return the lines, each with its end; libcurl hands out no other pieces.
-
-    As many bytes as a head may have: no more of it is read.
-    """
-    lines = re.split(rb"(?<=\n)", case[:HEAD_MAX_BYTES])
+    """Return the lines, each with its end; libcurl hands out no other pieces."""
+    lines = re.split(rb"(?<=\n)", case)
     return [line for line in lines if line not in (b"", b"\r")]  # no half line end
 
 
