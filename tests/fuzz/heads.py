@@ -14,6 +14,7 @@ from fetcher.facts import decode
 from fetcher.models import Headers
 from fetcher.page import Page
 from fetcher.transport import _charset
+from fetcher.transport.curl import HEAD_MAX_BYTES
 from fetcher.transport.exchange import head_ended, read_head
 
 from .harness import Target, Wrong, mutated, of_words
@@ -71,11 +72,11 @@ class Read(NamedTuple):
 
 
 def make(dice: random.Random) -> bytes:
-    """Return header lines as libcurl hands them out, one after another."""
+    """Return header lines as libcurl hands them out, as many bytes as are read."""
     content = b"HTTP/1.1 200 OK\r\n" if dice.random() < 0.8 else b""
     content += of_words(dice, WORDS, most=20)
     if dice.random() < 0.4:
-        content = mutated(content, dice, WORDS)
+        content = mutated(content, dice, WORDS)[:HEAD_MAX_BYTES]
     return content + (b"\r\n" if dice.random() < 0.7 else b"")
 
 
