@@ -38,7 +38,7 @@ from inspect import signature
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 
 from . import __version__, checks, descriptors, export
 from .checks import Expectation, Expected
@@ -162,7 +162,7 @@ def crawl(
         expect: what is expected of every page of the caller's, those that were followed
             to included; or URLs with what is expected of each. What is not met is a
             Finding, in the outputs and the Report; an error makes `report.ok` false.
-        extract: runs in the worker right after the download and returns plain
+        extract: runs in the worker right after a page was downloaded, returns plain
             values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
             which travel as `page.extract`.
         analyse_in: "parent": pages are parsed here, as far as workers have not read
@@ -237,10 +237,12 @@ def crawl(
             **sites.frontier_options(),
         ),
         sites=sites,
-        job=job_bytes(how, extract, parses_all=not parses_here),
-        plain_job=job_bytes(how, None, parses_all=True),
+        jobs=_Jobs(
+            pages=job_bytes(how, extract, parses_all=not parses_here),
+            others=job_bytes(how, None, parses_all=not parses_here),
+            unread=job_bytes(how, None, parses_all=True),
+        ),
         parses_here=parses_here,
-        extracts=extract is not None,
         expectation_of=expectation_of,
         secrets_for=set() if how.has_secrets else None,
         insecure=how.insecure,
@@ -258,6 +260,19 @@ def crawl(
     return run.run(pool, workers)
 
 
+class _Jobs(NamedTuple):
+    """What workers are told once for all requests, as `job_bytes` gives it.
+
+    pages:  fetch, and run `extract`
+    others: fetch what the run itself asks for
+    unread: fetch a page and let nobody parse it
+    """
+
+    pages: bytes
+    others: bytes
+    unread: bytes
+
+
 class _Run:
     """One crawl: what is under way, what has arrived, what came of it."""
 
@@ -268,10 +283,8 @@ class _Run:
         open_recorder: Callable[[], Recorder] | None,
         frontier: Frontier,
         sites: _Sites,
-        job: bytes,
-        plain_job: bytes,
+        jobs: _Jobs,
         parses_here: bool,
-        extracts: bool,
         expectation_of: Callable[[str], Expectation | None],
         secrets_for: set[str] | None,
         insecure: bool,
@@ -288,9 +301,7 @@ class _Run:
         self._frontier = frontier
         self._sites = sites
         self._reads_links = sites.following.reads_links
-        self._job = job
-        self._plain_job = plain_job
-        self._extracts = extracts
+        self._jobs = jobs
         self._expectation_of = expectation_of
         self._crashes: dict[int, WorkerLost] = {}  # of what is fetched once more
         self._secrets_for = secrets_for  # origins that were listed; None: all are
@@ -543,7 +554,12 @@ class _Run:
     def _send(self, request: Request) -> None:
         self._flights[id(request)] = request
         facts = self._facts_of(request)
-        self._ask(request, self._lanes.take(request), self._job, facts)
+        self._ask(request, self._lanes.take(request), self._job_of(request), facts)
+
+    def _job_of(self, request: Request) -> bytes:
+        """Return what a worker is to do with it: `extract` is for pages alone."""
+        is_page = request.purpose is Purpose.PAGE
+        return self._jobs.pages if is_page else self._jobs.others
 
     def _ask(
         self,
@@ -595,12 +611,12 @@ class _Run:
         It has ended two workers, and from here is not to be seen what did: fetching
         the page, reading its facts, or `extract`.
         """
-        wanted = self._looks.wanted or self._facts_of(request)
-        is_analysed = self._extracts or wanted
+        extracts = self._job_of(request) != self._jobs.others
+        is_analysed = extracts or self._facts_of(request)
         if id(request) in self._crashes or not is_analysed:
             return False
         self._crashes[id(request)] = error
-        self._ask(request, self._lanes.of(request), self._plain_job, ())
+        self._ask(request, self._lanes.of(request), self._jobs.unread, ())
         return True
 
     def _wait(self, wait_s: float) -> Iterator[tuple[Request, object]]:

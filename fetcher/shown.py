@@ -5,9 +5,7 @@ The callback has the Page itself; this is what `Outputs` hands to the formats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from .models import Facts, Link
+from .models import Facts
 from .page import Page
 from .redact import redacted, redacted_headers, redacted_links, redacted_parts
 
@@ -65,7 +63,3 @@ class _ShownFacts(Facts):
     def link_count(self) -> int:
         """How many links there are."""
         return self._facts.link_count
-
-    def plain_links(self) -> Sequence[Link]:
-        """Return the links, named: what is written is not in such a hurry."""
-        return redacted_links(self._facts.links)

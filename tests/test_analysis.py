@@ -15,7 +15,7 @@ from fetcher.errors import ExtractError
 from fetcher.models import Certificate, Kind, State, StructuredItem
 from fetcher.task import read_answer
 from fetcher.testing import make_page
-from tests.servers import answer, serve
+from tests.servers import answer, message, serve
 from tests.sites import GivenSite, Reply, html, in_thread
 
 HTML = "Content-Type: text/html; charset=utf-8"
@@ -87,6 +87,25 @@ def test_the_parent_parses_nothing_where_workers_do(monkeypatch, tmp_path):
     assert report.site.bad_counts["broken"] == 1
     missing = {one.fragment for one in report.site.fragments}
     assert missing == {"no", ":~:text=other"}
+
+
+def only_pages(page: Page) -> object:
+    if page.url.endswith(("/robots.txt", "/picture")) or page.title is None:
+        raise LookupError(f"{page.url} is no page of mine")
+    return page.title
+
+
+@pytest.mark.slow
+def test_extract_runs_on_the_callers_pages_alone():
+    """Not on robots.txt, a probe, or what is only looked at because of a link."""
+    front = Reply(content=html("<title>F</title><img src=/picture><a href=/a>a</a>"))
+    picture = Reply(content=message(b"x", "200 OK", "Content-Type: image/png"))
+    robots = Reply(content=message(b"User-agent: *", "200 OK"))
+    answers = {"/": front, "/a": front, "/robots.txt": robots, "/picture": picture}
+    pages = []
+    with in_thread(GivenSite(answers)) as server:
+        crawl(server.url, pages.append, depth=2, extract=only_pages, workers=1)
+    assert [page.extract for page in pages] == ["F", "F"]
 
 
 def test_where_is_one_of_two():
