@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .memory import give_back
 from .models import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .facts import FactsAhead
 
-__all__ = ["Page"]
+__all__ = ["Page", "PlainPage"]
 
 LARGE_BYTES = 1_000_000  # what is worth some milliseconds
 SKIPPING_KINDS = frozenset({Kind.FORBIDDEN_ADDRESS, Kind.CANCELLED})
@@ -269,11 +269,10 @@ class Page:
     def __repr__(self) -> str:
         return redacted(f"<Page {self.url} {self.state}: {self.reason or self.status}>")
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        # One flat tuple of plain values: a third of the bytes and time of pickling
-        # the attributes by name, and nothing lazy travels.
-        failure = self.failure and (self.failure.kind.value, self.failure.message)
-        return _from_wire, (
+    def plainly(self) -> PlainPage:
+        """Return all that a Page is made of in plain values; nothing lazy is in it."""
+        failure, certificate = self.failure, self.certificate
+        return PlainPage(
             self.url,
             self.final_url,
             self.status,
@@ -285,8 +284,8 @@ class Page:
             tuple(self.timings),
             self.ip,
             self.http_version,
-            self.certificate and _plain_certificate(self.certificate),
-            failure,
+            None if certificate is None else _plain_certificate(certificate),
+            None if failure is None else (failure.kind.value, failure.message),
             self.attempt,
             self.depth,
             self.fetched_at.timestamp(),
@@ -299,69 +298,94 @@ class Page:
             self._facts_ahead,
         )
 
+    @classmethod
+    def from_plain(cls, plain: PlainPage) -> Page:
+        """Return the Page that `plainly` was asked of."""
+        certificate, failure = plain.certificate, plain.failure
+        page = cls(
+            url=plain.url,
+            final_url=plain.final_url,
+            status=plain.status,
+            headers=Headers(plain.header_lines),
+            content=plain.content,
+            encoding=plain.encoding,
+            wire_bytes=plain.wire_bytes,
+            hops=[Hop(*hop) for hop in plain.hops],
+            timings=Timings(*plain.timings),
+            ip=plain.ip,
+            http_version=plain.http_version,
+            certificate=None if certificate is None else _certificate(certificate),
+            failure=None if failure is None else Failure(Kind(failure[0]), failure[1]),
+            attempt=plain.attempt,
+            depth=plain.depth,
+            fetched_at=datetime.fromtimestamp(plain.fetched_at, UTC),
+            worker_pid=plain.worker_pid,
+            accepted=plain.accepted,
+            extract=plain.extract,
+            skipped=plain.skipped,
+        )
+        page.is_soft_404 = plain.is_soft_404
+        page.is_parsed_elsewhere = plain.is_parsed_elsewhere
+        page._facts_ahead = plain.facts_ahead
+        return page
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # One flat tuple of plain values: a third of the bytes and time of pickling
+        # the attributes by name.
+        return _from_wire, tuple(self.plainly())
+
+
+class PlainPage(NamedTuple):
+    """A Page as it crosses a pipe, and as it is written down.
+
+    `certificate` has the fields of Certificate with its dates as seconds since 1970,
+    `failure` kind and sentence, `fetched_at` is in seconds since 1970.
+    """
+
+    url: str
+    final_url: str
+    status: int | None
+    header_lines: tuple[tuple[str, str], ...]
+    content: bytes
+    encoding: str | None
+    wire_bytes: int
+    hops: tuple[tuple[Any, ...], ...]
+    timings: tuple[float | None, ...]
+    ip: str | None
+    http_version: str | None
+    certificate: tuple[Any, ...] | None
+    failure: tuple[str, str] | None
+    attempt: int
+    depth: int
+    fetched_at: float
+    worker_pid: int | None
+    accepted: bool | None
+    extract: Any
+    skipped: str | None
+    is_soft_404: bool
+    is_parsed_elsewhere: bool
+    facts_ahead: FactsAhead
+
+
+def _from_wire(*parts: Any) -> Page:
+    return Page.from_plain(PlainPage(*parts))
+
 
 _CERTIFICATE = tuple(field.name for field in fields(Certificate))
 
 
 def _plain_certificate(certificate: Certificate) -> tuple[object, ...]:
-    return tuple(getattr(certificate, name) for name in _CERTIFICATE)
+    values = (getattr(certificate, name) for name in _CERTIFICATE)
+    return tuple(
+        value.timestamp() if isinstance(value, datetime) else value for value in values
+    )
 
 
 def _certificate(plain: tuple[Any, ...]) -> Certificate:
-    return Certificate(**dict(zip(_CERTIFICATE, plain, strict=True)))
-
-
-def _from_wire(  # the order of Page.__reduce__
-    url: str,
-    final_url: str,
-    status: int | None,
-    header_lines: tuple[tuple[str, str], ...],
-    content: bytes,
-    encoding: str | None,
-    wire_bytes: int,
-    hops: tuple[tuple[str, int, str | None], ...],
-    timings: tuple[float | None, ...],
-    ip: str | None,
-    http_version: str | None,
-    certificate: tuple[Any, ...] | None,
-    failure: tuple[str, str] | None,
-    attempt: int,
-    depth: int,
-    fetched_at: float,
-    worker_pid: int | None,
-    accepted: bool | None,
-    extract: object,
-    skipped: str | None,
-    is_soft_404: bool,
-    is_parsed_elsewhere: bool,
-    facts_ahead: FactsAhead,
-) -> Page:
-    page = Page(
-        url=url,
-        final_url=final_url,
-        status=status,
-        headers=Headers(header_lines),
-        content=content,
-        encoding=encoding,
-        wire_bytes=wire_bytes,
-        hops=[Hop(*hop) for hop in hops],
-        timings=Timings(*timings),
-        ip=ip,
-        http_version=http_version,
-        certificate=None if certificate is None else _certificate(certificate),
-        failure=failure and Failure(Kind(failure[0]), failure[1]),
-        attempt=attempt,
-        depth=depth,
-        fetched_at=datetime.fromtimestamp(fetched_at, UTC),
-        worker_pid=worker_pid,
-        accepted=accepted,
-        extract=extract,
-        skipped=skipped,
-    )
-    page.is_soft_404 = is_soft_404
-    page.is_parsed_elsewhere = is_parsed_elsewhere
-    page._facts_ahead = facts_ahead
-    return page
+    parts = dict(zip(_CERTIFICATE, plain, strict=True))
+    for name in ("not_before", "not_after"):
+        parts[name] = datetime.fromtimestamp(parts[name], UTC)
+    return Certificate(**parts)
 
 
 def _header_directives(headers: Headers) -> Iterator[str]:

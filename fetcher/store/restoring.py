@@ -11,22 +11,11 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from ..models import (
-    Certificate,
-    Failure,
-    Headers,
-    Hop,
-    Kind,
-    Purpose,
-    Reach,
-    Request,
-    Timings,
-)
-from ..page import Page
+from ..models import Certificate, Purpose, Reach, Request
+from ..page import Page, PlainPage
 
 __all__ = [
     "answer_bytes",
@@ -36,49 +25,25 @@ __all__ = [
     "travelled_facts",
 ]
 
-_DATES = ("not_before", "not_after")
-
 
 def answer_bytes(request: Request, page: Page) -> bytes:
     """Return a request and all of its page, but for the body and the facts."""
-    failure, certificate = page.failure, page.certificate
     reach = request.reach
-    return pickle.dumps(
-        (
-            (
-                request.url,
-                None if request.key == request.url else request.key,
-                request.host,
-                request.origin,
-                request.depth,
-                request.purpose.value,
-                request.method,
-                request.attempt,
-                None if reach is None else reach.value,
-            ),
-            page.url,
-            None if page.final_url == page.url else page.final_url,
-            page.status,
-            page.headers.lines,
-            page.encoding,
-            page.wire_bytes,
-            [tuple(hop) for hop in page.hops],
-            tuple(page.timings),
-            page.ip,
-            page.http_version,
-            None if certificate is None else certificate_parts(certificate),
-            None if failure is None else (failure.kind.value, failure.message),
-            page.attempt,
-            page.depth,
-            page.fetched_at.timestamp(),
-            page.worker_pid,
-            page.accepted,
-            _tagged(page.extract),
-            page.skipped,
-            page.is_parsed_elsewhere,
-            page.body_bytes,
-        )
+    plain = page.plainly()._replace(
+        content=b"", extract=_tagged(page.extract), is_soft_404=False, facts_ahead=()
     )
+    asked = (
+        request.url,
+        None if request.key == request.url else request.key,
+        request.host,
+        request.origin,
+        request.depth,
+        request.purpose.value,
+        request.method,
+        request.attempt,
+        None if reach is None else reach.value,
+    )
+    return pickle.dumps((asked, tuple(plain), page.body_bytes))
 
 
 def certificate_parts(certificate: Certificate) -> dict[str, object]:
@@ -116,62 +81,17 @@ def answer_from(
         content: the body of the page; empty where that was not kept.
         facts: what `travelled_facts` gave.
     """
-    request, *parts = _plain(answer)
-    page = _page(content, *parts)
-    if facts is not None:
-        page._facts_ahead = _plain(facts)
-    return _request(request), page
-
-
-def _page(  # the order of `answer_bytes`
-    content: bytes,
-    url: str,
-    final_url: str | None,
-    status: int | None,
-    header_lines: tuple[tuple[str, str], ...],
-    encoding: str | None,
-    wire_bytes: int,
-    hops: list[tuple[str, int, str | None]],
-    timings: tuple[float | None, ...],
-    ip: str | None,
-    http_version: str | None,
-    certificate: dict[str, Any] | None,
-    failure: tuple[str, str] | None,
-    attempt: int,
-    depth: int,
-    fetched_at: float,
-    worker_pid: int | None,
-    accepted: bool | None,
-    extract: object,
-    skipped: str | None,
-    is_parsed_elsewhere: bool,
-    body_bytes: int,
-) -> Page:
-    page = Page(
-        url=url,
-        final_url=final_url,
-        status=status,
-        headers=Headers(header_lines),
-        content=content,
-        encoding=encoding,
-        wire_bytes=wire_bytes,
-        hops=[Hop(*hop) for hop in hops],
-        timings=Timings(*timings),
-        ip=ip,
-        http_version=http_version,
-        certificate=_certificate(certificate),
-        failure=None if failure is None else Failure(Kind(failure[0]), failure[1]),
-        attempt=attempt,
-        depth=depth,
-        fetched_at=datetime.fromtimestamp(fetched_at, UTC),
-        worker_pid=worker_pid,
-        accepted=accepted,
-        extract=_untagged(extract),
-        skipped=skipped,
+    request, parts, body_bytes = _plain(answer)
+    plain = PlainPage(*parts)
+    page = Page.from_plain(
+        plain._replace(
+            content=content,
+            extract=_untagged(plain.extract),
+            facts_ahead=() if facts is None else _plain(facts),
+        )
     )
     page._body_bytes = body_bytes
-    page.is_parsed_elsewhere = is_parsed_elsewhere
-    return page
+    return _request(request), page
 
 
 def _request(parts: tuple[Any, ...]) -> Request:
@@ -187,13 +107,6 @@ def _request(parts: tuple[Any, ...]) -> Request:
         attempt=attempt,
         reach=None if reach is None else Reach(reach),
     )
-
-
-def _certificate(parts: Mapping[str, Any] | None) -> Certificate | None:
-    if parts is None:
-        return None
-    dates = {name: datetime.fromisoformat(parts[name]) for name in _DATES}
-    return Certificate(**{**parts, **dates})
 
 
 def _tagged(value: object) -> object:
