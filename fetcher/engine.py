@@ -40,8 +40,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 
-from . import __version__, checks, descriptors, export
-from .checks import Expectation, Expected
+from . import __version__, descriptors, export
 from .errors import ConfigError, MachineError, StoreError
 from .frontier import Frontier, Refused
 from .guard import Guard
@@ -67,6 +66,7 @@ from .task import Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
+    from .checks import Expectation, Expected  # imported where something is expected
     from .site import Site  # which only a run that reads links has to import
     from .store.recorder import Recorder  # and this only one that is remembered
 
@@ -211,7 +211,7 @@ def crawl(
         with suppress(OSError):  # told when the workers are started
             start_reading()
     how, following = settings_and_following(options)
-    expectation_of = checks.by_url(expect)
+    expectation_of = _expectation_of(expect)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
@@ -780,7 +780,9 @@ class _Run:
         expectation = self._expectation_of(page.url)
         if expectation is None:
             return ()
-        return checks.judge(page, expectation, datetime.now(UTC))
+        from .checks import judge
+
+        return judge(page, expectation, datetime.now(UTC))
 
     def _write(self, page: Page, findings: tuple[Finding, ...]) -> None:
         self._report.add(page, findings)
@@ -1004,6 +1006,15 @@ def _set_aside_page(request: Request) -> Page:
     text = f"the process was killed {STRIKES} times while it had this page in hand"
     failure = Failure(Kind.ANALYSIS_CRASHED, text)
     return Page(url=request.url, depth=request.depth, failure=failure)
+
+
+def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | None]:
+    """Return what tells the Expectation of a URL; without any, in no time."""
+    if expect is None:
+        return lambda _: None
+    from .checks import by_url
+
+    return by_url(expect)
 
 
 def _recorder(
