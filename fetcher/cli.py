@@ -1098,31 +1098,33 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def expectation(options: Mapping[str, Any]) -> Expectation | None:
     """Return what the options expect of every page, None where that is nothing."""
-    from .checks import Expectation
-
     css = dict.fromkeys(options["expect_css"], (1, None))
     css.update(dict.fromkeys(options["expect_no_css"], (0, 0)))
     least, most = options["expect_size"] or (None, None)
-    found = Expectation(
-        status=options["expect_status"],
-        contains=options["expect_text"] or None,
-        lacks=options["expect_no_text"] or None,
-        matches=options["expect_match"] or None,
-        lacks_match=options["expect_no_match"] or None,
-        header=options["expect_header"] or None,
-        content_type=options["expect_type"],
-        language=options["expect_language"],
-        css=css or None,
-        json=dict.fromkeys(options["expect_json"], True) or None,
-        min_body_bytes=least,
-        max_body_bytes=most,
-        redirects_to=options["expect_redirect"],
-        final_url=options["expect_final_url"],
-        fail_over_s=total_time(options["max_time_per_page"]),
-        warn_over_s=total_time(options["warn_time_per_page"]),
-        certificate_days=options["cert_days"],
-    )
-    return None if found.is_empty else found
+    expected: dict[str, Any] = {
+        "status": options["expect_status"],
+        "contains": options["expect_text"] or None,
+        "lacks": options["expect_no_text"] or None,
+        "matches": options["expect_match"] or None,
+        "lacks_match": options["expect_no_match"] or None,
+        "header": options["expect_header"] or None,
+        "content_type": options["expect_type"],
+        "language": options["expect_language"],
+        "css": css or None,
+        "json": dict.fromkeys(options["expect_json"], True) or None,
+        "min_body_bytes": least,
+        "max_body_bytes": most,
+        "redirects_to": options["expect_redirect"],
+        "final_url": options["expect_final_url"],
+        "fail_over_s": total_time(options["max_time_per_page"]),
+        "warn_over_s": total_time(options["warn_time_per_page"]),
+        "certificate_days": options["cert_days"],
+    }
+    if all(value is None for value in expected.values()):
+        return None
+    from .checks import Expectation
+
+    return Expectation(**expected)
 
 
 def total_time(limit_s: float | None) -> dict[str, float] | None:
