@@ -184,15 +184,6 @@ class Expectation:
             raise ConfigError(f"severity is off, warn or error, got {self.severity!r}")
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing at all is expected."""
-        return all(
-            getattr(self, each.name) is None
-            for each in fields(self)
-            if each.name != "severity"
-        )
-
-    @property
     def facts(self) -> tuple[str, ...]:
         """Names of the facts that judging looks at, as `Page.read_ahead` takes them."""
         names = []
