@@ -1,0 +1,267 @@
+"""Asks whether a page is still as a remembered run has it, instead of asking for it.
+
+    fields = conditions.begin(request, with_secrets=True)   # If-None-Match, ...
+    ...                                                     # a worker asks with them
+    if not conditions.end(request, page): ...               # it has to be asked plainly
+
+A server that answers 304 sends no body. The Page then has that of the last answer, with
+its header fields as the 304 refreshes them, and says so: `page.not_modified`. All that
+looks at it sees the page as it was. A page is never lost to this: an answer to the
+condition that is of no use is no answer, and the URL is asked for once more, without.
+
+Source:
+    RFC 9110, 13 (conditional requests) and 8.8 (validators); RFC 9111, 3, 4.1 and 4.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from . import __version__
+from .models import Headers, Purpose, Request, Settings, State
+from .page import Page
+
+__all__ = ["Conditions", "Known", "Memory", "asked_as", "condition", "kept_fields"]
+
+Fields = tuple[tuple[str, str], ...]
+
+OK, NOT_MODIFIED, PRECONDITION_FAILED = 200, 304, 412
+VALIDATOR_MAX_CHARS = 1_000  # what is longer is not worth being sent back
+DIGEST_BYTES = 16
+# Of the caller's own fields, those that are no secret: any other may be one, and a
+# digest of it in a file would let who has the file try out passwords.
+OPEN_FIELDS = frozenset({"accept", "accept-charset", "accept-encoding"}) | frozenset(
+    {"accept-language", "cache-control", "from", "pragma", "user-agent"}
+)
+# Not stored: what belongs to one connection (RFC 9111, 3.1; RFC 9110, 7.6.1), to one
+# answer, or to one visitor.
+OF_ONE_ANSWER = frozenset(
+    {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"proxy-authenticate", "proxy-authentication-info", "proxy-authorization"}
+    | {"age", "date", "set-cookie", "set-cookie2"}
+)
+# A 304 does not change these: the body was unpacked and read by them (RFC 9111, 3.2).
+OF_THE_BODY = frozenset({"content-encoding", "content-length", "content-range"}) | {
+    "content-type"
+}
+
+
+class Known(NamedTuple):
+    """What a URL gave last: header fields as they are kept, and where the body is."""
+
+    headers: Headers
+    encoding: str | None
+    body_id: int
+
+
+class Memory(Protocol):
+    """What remembers earlier runs: `fetcher.store.recorder.Recorder`."""
+
+    def known(self, url: str, asked: bytes, max_bytes: int) -> Known | None:
+        """Return what a URL gave last, where it may be asked conditionally."""
+
+    def body(self, number: int) -> bytes | None:
+        """Return a body; None where it is gone."""
+
+
+class Conditions:
+    """Says what to ask with, and makes of a 304 the page that it stands for.
+
+    Args:
+        memory: what remembers earlier runs.
+        settings: how the run asks.
+    """
+
+    def __init__(self, memory: Memory, settings: Settings) -> None:
+        self._memory = memory
+        self._max_bytes = settings.max_bytes
+        self._accept = settings.accept
+        self._asked = {
+            with_secrets: asked_as(settings, with_secrets=with_secrets)
+            for with_secrets in (True, False)
+        }
+        self._under_way: dict[int, tuple[bytes | None, Known | None]] = {}
+        self._distrusted: set[str] = set()  # origins whose answers were of no use
+
+    def begin(self, request: Request, *, with_secrets: bool) -> Fields:
+        """Return the header fields to ask with; none where it is asked plainly.
+
+        A retry is: what is wrong with a host may be that it was asked conditionally.
+        """
+        self._under_way.pop(id(request), None)
+        if request.purpose is not Purpose.PAGE or request.method != "GET":
+            return ()
+        asked, known = self._asked[with_secrets], None
+        is_trusted = request.attempt == 1 and request.origin not in self._distrusted
+        if asked is not None and is_trusted:
+            known = self._memory.known(request.url, asked, self._max_bytes)
+        self._under_way[id(request)] = asked, known
+        return () if known is None else condition(known.headers)
+
+    def end(self, request: Request, page: Page) -> bool:
+        """Make a page what a 304 says that it is; False: it has to be asked for again.
+
+        So it has if the 304 is about something else than what is remembered, if that
+        is not there any more, and if the server takes the condition for one that is to
+        fail (412). Its origin is then asked plainly for the rest of the run.
+        """
+        page.asked_as, known = self._under_way.pop(id(request), (None, None))
+        if known is None or page.hops or page.failure is not None:
+            return True
+        if page.status == NOT_MODIFIED:
+            is_of_use = self._restore(page, known)
+        else:
+            is_of_use = page.status != PRECONDITION_FAILED
+        if not is_of_use:
+            self._distrusted.add(request.origin)
+        return is_of_use
+
+    def _restore(self, page: Page, known: Known) -> bool:
+        if not _is_about(page.headers, known.headers):
+            return False
+        content = self._memory.body(known.body_id)
+        if content is None:
+            return False
+        page.restore(
+            status=OK,
+            headers=freshened(known.headers, page.headers),
+            content=content,
+            encoding=known.encoding,
+        )
+        if self._accept is not None:
+            page.accepted = any(low <= OK <= high for low, high in self._accept)
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Conditions: {len(self._under_way)} under way>"
+
+
+def asked_as(settings: Settings, *, with_secrets: bool) -> bytes | None:
+    """Return a digest of what chooses among the forms that a URL may have.
+
+    What a server varies its answer by must be as it was (RFC 9111, 4.1). Rather than
+    what each answer's Vary names, all that a run sends by itself is taken.
+
+    Returns:
+        None where a secret is sent, of which no digest is to be in a file, or what this
+        module does not see: cookies, what a session of the caller's adds.
+    """
+    if settings.session is not None or settings.cookie_file is not None:
+        return None
+    if with_secrets and (settings.auth or settings.netrc or settings.cert):
+        return None
+    own = [(name.lower(), value) for name, value in settings.headers]
+    if not with_secrets:  # what goes to every origin
+        own = [(name, value) for name, value in own if name == "from"]
+    if not OPEN_FIELDS.issuperset(name for name, _ in own):
+        return None
+    agent = settings.user_agent or f"fetcher/{__version__}"
+    # Another address, or a proxy, may be another server for the same URL.
+    proxy = (settings.proxy or "").rpartition("@")[2]
+    way = (proxy, settings.resolve, settings.ip_version)
+    asked = repr((agent, own, way)).encode("utf-8", "replace")
+    return blake2b(asked, digest_size=DIGEST_BYTES).digest()
+
+
+def condition(headers: Headers) -> Fields:
+    """Return the fields that ask for anything but this answer; none if there are none.
+
+    Both where there are both: a server that does not know the one knows the other
+    (RFC 9110, 13.1.3). An ETag that is none is not sent back: `*` would mean any.
+    """
+    found = []
+    etag, date = headers.get("etag", ""), headers.get("last-modified", "")
+    if len(etag) <= VALIDATOR_MAX_CHARS and _ETAG.fullmatch(etag):
+        found.append(("If-None-Match", etag))
+    if _DATE.fullmatch(date):
+        found.append(("If-Modified-Since", date))
+    return tuple(found)
+
+
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110, 8.8.3
+_DATE = re.compile(  # RFC 9110, 5.6.7: the form that is to be sent
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+
+
+def kept_fields(page: Page) -> Fields:
+    """Return the header fields of a page that can be asked conditionally, else none.
+
+    It came whole, with status 200, from the URL that was asked for; its answer may be
+    stored, does not vary by what is not known here, and has a validator.
+    """
+    is_plain = page.status == OK and page.state is State.OK and not page.hops
+    if not is_plain or page.asked_as is None or not condition(page.headers):
+        return ()
+    if "no-store" in _words(page.headers, "cache-control"):  # RFC 9111, 5.2.2.5
+        return ()
+    varies = _words(page.headers, "vary")
+    by_date = not _is_etag_sent(page.headers)
+    if "*" in varies or (by_date and "cookie" in varies):  # a server's own cookies
+        return ()
+    if by_date and not (page.not_modified or _is_settled(page.headers)):
+        return ()
+    dropped = OF_ONE_ANSWER | _words(page.headers, "connection")
+    lines = page.headers.lines
+    return tuple(line for line in lines if line[0].lower() not in dropped)
+
+
+def freshened(known: Headers, came: Headers) -> Headers:
+    """Return an answer's fields as a 304 brings them up to date (RFC 9111, 3.2)."""
+    new = [line for line in came.lines if line[0].lower() not in OF_THE_BODY]
+    replaced = {name.lower() for name, _ in new}
+    old = (line for line in known.lines if line[0].lower() not in replaced)
+    return Headers((*old, *new))
+
+
+def _is_about(came: Headers, known: Headers) -> bool:
+    """Whether a 304 is about the answer that is known (RFC 9111, 4.3.4).
+
+    Of ETags what they quote is compared, also of a strong one: nginx makes a weak one
+    of it when it packs a page, and not when it answers 304. A 304 that names none is
+    about what it was asked for.
+    """
+    if "etag" in came:
+        return _quoted(came["etag"]) == _quoted(known.get("etag", ""))
+    if "last-modified" in came:
+        return came["last-modified"] == known.get("last-modified")
+    return True
+
+
+def _quoted(etag: str) -> str:
+    return etag.removeprefix("W/")
+
+
+def _is_etag_sent(headers: Headers) -> bool:
+    return any(name == "If-None-Match" for name, _ in condition(headers))
+
+
+def _is_settled(headers: Headers) -> bool:
+    """Whether a page cannot have changed twice in the second of its Last-Modified.
+
+    Source:
+        RFC 9110, 8.8.2.2.
+    """
+    changed = _moment(headers.get("last-modified", ""))
+    sent = _moment(headers.get("date", ""))
+    return changed is not None and sent is not None and changed < sent
+
+
+def _moment(text: str) -> datetime | None:
+    if _DATE.fullmatch(text) is None:
+        return None
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:  # the 31st of February
+        return None
+
+
+def _words(headers: Headers, name: str) -> frozenset[str]:
+    """Return the members of a list field, lower-case, without their arguments."""
+    members: Iterable[str] = headers.get(name, "").lower().split(",")
+    return frozenset(member.partition("=")[0].strip() for member in members)
