@@ -67,6 +67,7 @@ from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
     from .checks import Expectation, Expected  # imported where something is expected
+    from .conditional import Conditions  # and this where runs are remembered
     from .site import Site  # which only a run that reads links has to import
     from .store.recorder import Recorder  # and this only one that is remembered
 
@@ -137,6 +138,7 @@ def crawl(
     redact: bool = True,
     db: str | Path | None = None,
     resume: bool = False,
+    conditional: bool = True,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -178,6 +180,10 @@ def crawl(
             what was saved is not fetched again, and the outputs and the Report are
             those of the whole run. `callback` gets the pages that come now; it had
             the others.
+        conditional: with `db`: ask whether a page has changed since it came last, and
+            take it from there if not (`page.not_modified`). False: fetch it anyway. So
+            it is, too, where `extract` or `analyse_in="workers"` needs the body there,
+            and where credentials are sent.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -242,6 +248,8 @@ def crawl(
             others=job_bytes(how, None, parses_all=not parses_here),
             unread=job_bytes(how, None, parses_all=True),
         ),
+        # What is not fetched cannot be analysed where it would have been.
+        conditional=how if conditional and parses_here and extract is None else None,
         parses_here=parses_here,
         expectation_of=expectation_of,
         secrets_for=set() if how.has_secrets else None,
@@ -284,6 +292,7 @@ class _Run:
         frontier: Frontier,
         sites: _Sites,
         jobs: _Jobs,
+        conditional: Settings | None,
         parses_here: bool,
         expectation_of: Callable[[str], Expectation | None],
         secrets_for: set[str] | None,
@@ -314,6 +323,8 @@ class _Run:
         self._on_progress = on_progress
         self._open_recorder = open_recorder
         self._recorder: Recorder | None = None
+        self._conditional = conditional
+        self._conditions: Conditions | None = None
         self._entries_read = 0
         self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
         self._interrupts = Interrupts()
@@ -379,6 +390,10 @@ class _Run:
             self._frontier.close()
             self._sites.close()
             raise
+        if self._conditional is not None:
+            from .conditional import Conditions
+
+            self._conditions = Conditions(recorder, self._conditional)
         self._report.started_at = recorder.started_at
         self._began_s -= recorder.elapsed_s  # what earlier processes took
 
@@ -582,9 +597,18 @@ class _Run:
             max_bytes=max_bytes,
             reach=reach,
             with_secrets=with_secrets,
+            condition=self._condition_of(request, with_secrets=with_secrets),
         )
         arrived = partial(self._arrived, request)
         self._submit((errand, job), lane, arrived, partial(self._lost, request))
+
+    def _condition_of(
+        self, request: Request, *, with_secrets: bool
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the fields that ask whether it is still as an earlier run has it."""
+        if self._conditions is None:
+            return ()
+        return self._conditions.begin(request, with_secrets=with_secrets)
 
     def _facts_of(self, request: Request) -> tuple[str, ...]:
         """Return the facts that the worker is to read of a page."""
@@ -655,6 +679,9 @@ class _Run:
         self._room.set()
         if isinstance(outcome, WorkerLost) and self._ask_plainly(request, outcome):
             return
+        if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+            self._ask_over(request, outcome)
+            return
         page = self._page_of(request, outcome)
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
@@ -667,6 +694,15 @@ class _Run:
         self._lanes.give_back(request)
         if final:
             self._settle(page, request)
+
+    def _is_of_use(self, page: Page, request: Request) -> bool:
+        """Whether an answer tells of the page; a 304 becomes what it tells of."""
+        return self._conditions is None or self._conditions.end(request, page)
+
+    def _ask_over(self, request: Request, page: Page) -> None:
+        self._frontier.repeat(page, request, time.monotonic())
+        del self._flights[id(request)]
+        self._lanes.give_back(request)
 
     def _settle(self, page: Page, request: Request) -> None:
         """Take in what came of a request; from then on no kill costs it."""
@@ -821,6 +857,8 @@ class _Run:
         """Give every URL that was read its Page, when the run was cut short."""
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
+            if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+                continue  # it stays under way, to be cancelled
             page = self._page_of(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
                 page.depth = request.depth

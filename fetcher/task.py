@@ -52,6 +52,7 @@ class Errand(NamedTuple):
     reach:        how private its address may be, as a number of `Reach`; None: the
                   person listed it
     with_secrets: whether this origin may see the settings' credentials
+    condition:    header fields that make the request conditional
     """
 
     url: str
@@ -62,6 +63,7 @@ class Errand(NamedTuple):
     max_bytes: int | None = None
     reach: int | None = None
     with_secrets: bool = True
+    condition: tuple[tuple[str, str], ...] = ()
 
 
 def fetch(errand: Errand, job: bytes) -> object:
@@ -103,6 +105,7 @@ def _fetched(errand: Errand, job: bytes, queue_s: float) -> Page:
         settings,
         max_bytes=errand.max_bytes,
         with_secrets=errand.with_secrets,
+        condition=errand.condition,
     )
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
