@@ -1,13 +1,17 @@
 """Asks whether a page is still as a remembered run has it, instead of asking for it.
 
-    fields = conditions.begin(request, with_secrets=True)   # If-None-Match, ...
-    ...                                                     # a worker asks with them
-    if not conditions.end(request, page): ...               # it has to be asked plainly
+    known = conditions.begin(request, with_secrets=True)     # what it gave last
+    page = get_url(..., condition=condition(known))          # a worker: If-None-Match
+    restore(page, known, settings)                           # and makes a page of a 304
+    if not conditions.end(request, page): ...                # to be asked for plainly
 
 A server that answers 304 sends no body. The Page then has that of the last answer, with
 its header fields as the 304 refreshes them, and says so: `page.not_modified`. All that
-looks at it sees the page as it was. A page is never lost to this: an answer to the
-condition that is of no use is no answer, and the URL is asked for once more, without.
+looks at it sees the page as it was. The body travels to the worker, packed as it is
+kept, so that pages are read where they are when they come.
+
+A page is never lost to this: an answer to the condition that is of no use is no answer,
+and the URL is asked for once more, without.
 
 Source:
     RFC 9110, 13 (conditional requests) and 8.8 (validators); RFC 9111, 3, 4.1 and 4.3.
@@ -15,7 +19,9 @@ Source:
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -26,11 +32,21 @@ from . import __version__
 from .models import Headers, Purpose, Request, Settings, State
 from .page import Page
 
-__all__ = ["Conditions", "Known", "Memory", "asked_as", "condition", "kept_fields"]
+__all__ = [
+    "Conditions",
+    "Fields",
+    "Known",
+    "Memory",
+    "asked_as",
+    "condition",
+    "kept_fields",
+    "restore",
+]
 
 Fields = tuple[tuple[str, str], ...]
 
 OK, NOT_MODIFIED, PRECONDITION_FAILED = 200, 304, 412
+BYTES_UNDER_WAY = 16_000_000  # of packed bodies with workers; more are not sent along
 VALIDATOR_MAX_CHARS = 1_000  # what is longer is not worth being sent back
 DIGEST_BYTES = 16
 # Of the caller's own fields, those that are no secret: any other may be one, and a
@@ -52,11 +68,21 @@ OF_THE_BODY = frozenset({"content-encoding", "content-length", "content-range"})
 
 
 class Known(NamedTuple):
-    """What a URL gave last: header fields as they are kept, and where the body is."""
+    """What a URL gave last, as it is kept and as it travels to a worker.
 
-    headers: Headers
+    fields:   JSON of n [name, value], as `kept_fields` gave them
+    encoding: charset of its Content-Type
+    packed:   its body, as zlib has it
+    """
+
+    fields: str
     encoding: str | None
-    body_id: int
+    packed: bytes
+
+    @property
+    def headers(self) -> Headers:
+        """Its header fields."""
+        return Headers((name, value) for name, value in json.loads(self.fields))
 
 
 class Memory(Protocol):
@@ -65,80 +91,92 @@ class Memory(Protocol):
     def known(self, url: str, asked: bytes, max_bytes: int) -> Known | None:
         """Return what a URL gave last, where it may be asked conditionally."""
 
-    def body(self, number: int) -> bytes | None:
-        """Return a body; None where it is gone."""
-
 
 class Conditions:
-    """Says what to ask with, and makes of a 304 the page that it stands for.
+    """Says what is known of a page that is to be asked for, and what came of that.
 
     Args:
         memory: what remembers earlier runs.
         settings: how the run asks.
+        asks: False: ask for every page, and only note how that was done.
     """
 
-    def __init__(self, memory: Memory, settings: Settings) -> None:
+    def __init__(self, memory: Memory, settings: Settings, *, asks: bool) -> None:
         self._memory = memory
+        self._asks = asks
         self._max_bytes = settings.max_bytes
-        self._accept = settings.accept
         self._asked = {
             with_secrets: asked_as(settings, with_secrets=with_secrets)
             for with_secrets in (True, False)
         }
-        self._under_way: dict[int, tuple[bytes | None, Known | None]] = {}
+        self._under_way: dict[int, tuple[bytes | None, int]] = {}  # and bytes sent
+        self._bytes_under_way = 0
         self._distrusted: set[str] = set()  # origins whose answers were of no use
 
-    def begin(self, request: Request, *, with_secrets: bool) -> Fields:
-        """Return the header fields to ask with; none where it is asked plainly.
+    def begin(self, request: Request, *, with_secrets: bool) -> Known | None:
+        """Return what to ask with; None where the page is asked for plainly.
 
         A retry is: what is wrong with a host may be that it was asked conditionally.
         """
-        self._under_way.pop(id(request), None)
+        self._forget(request)
         if request.purpose is not Purpose.PAGE or request.method != "GET":
-            return ()
+            return None
         asked, known = self._asked[with_secrets], None
         is_trusted = request.attempt == 1 and request.origin not in self._distrusted
-        if asked is not None and is_trusted:
+        has_room = self._bytes_under_way < BYTES_UNDER_WAY
+        if self._asks and asked is not None and is_trusted and has_room:
             known = self._memory.known(request.url, asked, self._max_bytes)
-        self._under_way[id(request)] = asked, known
-        return () if known is None else condition(known.headers)
+        sent_bytes = 0 if known is None else len(known.packed)
+        self._bytes_under_way += sent_bytes
+        self._under_way[id(request)] = asked, sent_bytes
+        return known
 
     def end(self, request: Request, page: Page) -> bool:
-        """Make a page what a 304 says that it is; False: it has to be asked for again.
+        """Whether an answer tells of the page; if not, it has to be asked for again.
 
-        So it has if the 304 is about something else than what is remembered, if that
-        is not there any more, and if the server takes the condition for one that is to
-        fail (412). Its origin is then asked plainly for the rest of the run.
+        That is a 304 about something else than what is known, and that of a server
+        which takes the condition for one that is to fail (412). Its origin is then
+        asked plainly for the rest of the run.
         """
-        page.asked_as, known = self._under_way.pop(id(request), (None, None))
-        if known is None or page.hops or page.failure is not None:
+        page.asked_as, sent_bytes = self._forget(request)
+        if not sent_bytes or page.hops or page.failure is not None or page.not_modified:
             return True
-        if page.status == NOT_MODIFIED:
-            is_of_use = self._restore(page, known)
-        else:
-            is_of_use = page.status != PRECONDITION_FAILED
-        if not is_of_use:
-            self._distrusted.add(request.origin)
-        return is_of_use
+        if page.status not in (NOT_MODIFIED, PRECONDITION_FAILED):
+            return True
+        self._distrusted.add(request.origin)
+        return False
 
-    def _restore(self, page: Page, known: Known) -> bool:
-        if not _is_about(page.headers, known.headers):
-            return False
-        content = self._memory.body(known.body_id)
-        if content is None:
-            return False
-        page.restore(
-            status=OK,
-            headers=freshened(known.headers, page.headers),
-            content=content,
-            encoding=known.encoding,
-        )
-        if self._accept is not None:
-            page.accepted = any(low <= OK <= high for low, high in self._accept)
-        return True
+    def _forget(self, request: Request) -> tuple[bytes | None, int]:
+        asked, sent_bytes = self._under_way.pop(id(request), (None, 0))
+        self._bytes_under_way -= sent_bytes
+        return asked, sent_bytes
 
     def __repr__(self) -> str:
-        return f"<Conditions: {len(self._under_way)} under way>"
+        return (
+            f"<Conditions: {len(self._under_way)} under way,"
+            f" {self._bytes_under_way} bytes>"
+        )
+
+
+def restore(page: Page, known: Known, settings: Settings) -> None:
+    """Make a page what a 304 says that it is, if that is about what is known."""
+    if page.status != NOT_MODIFIED or page.hops or page.failure is not None:
+        return
+    headers = known.headers
+    if not _is_about(page.headers, headers):
+        return
+    try:
+        content = zlib.decompress(known.packed)
+    except zlib.error:  # the file is damaged there
+        return
+    page.restore(
+        status=OK,
+        headers=freshened(headers, page.headers),
+        content=content,
+        encoding=known.encoding,
+    )
+    if settings.accept is not None:
+        page.accepted = any(low <= OK <= high for low, high in settings.accept)
 
 
 def asked_as(settings: Settings, *, with_secrets: bool) -> bytes | None:

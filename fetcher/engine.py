@@ -41,6 +41,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 
 from . import __version__, descriptors, export
+from .conditional import Conditions, Known
 from .errors import ConfigError, MachineError, StoreError
 from .frontier import Frontier, Refused
 from .guard import Guard
@@ -67,7 +68,6 @@ from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
     from .checks import Expectation, Expected  # imported where something is expected
-    from .conditional import Conditions  # and this where runs are remembered
     from .site import Site  # which only a run that reads links has to import
     from .store.recorder import Recorder  # and this only one that is remembered
 
@@ -181,9 +181,8 @@ def crawl(
             those of the whole run. `callback` gets the pages that come now; it had
             the others.
         conditional: with `db`: ask whether a page has changed since it came last, and
-            take it from there if not (`page.not_modified`). False: fetch it anyway. So
-            it is, too, where `extract` or `analyse_in="workers"` needs the body there,
-            and where credentials are sent.
+            take it from there if not (`page.not_modified`). False: fetch it anyway, as
+            is done, too, where credentials or cookies of the caller's are sent.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -236,6 +235,7 @@ def crawl(
         open_recorder=None
         if db is None
         else partial(_recorder, db, urls, asked, resume),
+        open_conditions=partial(Conditions, settings=how, asks=conditional),
         frontier=Frontier(
             per_host=per_host,
             delay_s=delay_s,
@@ -248,8 +248,6 @@ def crawl(
             others=job_bytes(how, None, parses_all=not parses_here),
             unread=job_bytes(how, None, parses_all=True),
         ),
-        # What is not fetched cannot be analysed where it would have been.
-        conditional=how if conditional and parses_here and extract is None else None,
         parses_here=parses_here,
         expectation_of=expectation_of,
         secrets_for=set() if how.has_secrets else None,
@@ -291,8 +289,8 @@ class _Run:
         open_recorder: Callable[[], Recorder] | None,
         frontier: Frontier,
         sites: _Sites,
+        open_conditions: Callable[[Recorder], Conditions],
         jobs: _Jobs,
-        conditional: Settings | None,
         parses_here: bool,
         expectation_of: Callable[[str], Expectation | None],
         secrets_for: set[str] | None,
@@ -323,7 +321,7 @@ class _Run:
         self._on_progress = on_progress
         self._open_recorder = open_recorder
         self._recorder: Recorder | None = None
-        self._conditional = conditional
+        self._open_conditions = open_conditions
         self._conditions: Conditions | None = None
         self._entries_read = 0
         self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
@@ -390,10 +388,7 @@ class _Run:
             self._frontier.close()
             self._sites.close()
             raise
-        if self._conditional is not None:
-            from .conditional import Conditions
-
-            self._conditions = Conditions(recorder, self._conditional)
+        self._conditions = self._open_conditions(recorder)
         self._report.started_at = recorder.started_at
         self._began_s -= recorder.elapsed_s  # what earlier processes took
 
@@ -597,17 +592,15 @@ class _Run:
             max_bytes=max_bytes,
             reach=reach,
             with_secrets=with_secrets,
-            condition=self._condition_of(request, with_secrets=with_secrets),
+            known=self._known_of(request, with_secrets=with_secrets),
         )
         arrived = partial(self._arrived, request)
         self._submit((errand, job), lane, arrived, partial(self._lost, request))
 
-    def _condition_of(
-        self, request: Request, *, with_secrets: bool
-    ) -> tuple[tuple[str, str], ...]:
-        """Return the fields that ask whether it is still as an earlier run has it."""
+    def _known_of(self, request: Request, *, with_secrets: bool) -> Known | None:
+        """Return what a page gave in an earlier run, to be asked whether it does so."""
         if self._conditions is None:
-            return ()
+            return None
         return self._conditions.begin(request, with_secrets=with_secrets)
 
     def _facts_of(self, request: Request) -> tuple[str, ...]:
@@ -696,7 +689,7 @@ class _Run:
             self._settle(page, request)
 
     def _is_of_use(self, page: Page, request: Request) -> bool:
-        """Whether an answer tells of the page; a 304 becomes what it tells of."""
+        """Whether an answer tells of the page, and not only of how it was asked for."""
         return self._conditions is None or self._conditions.end(request, page)
 
     def _ask_over(self, request: Request, page: Page) -> None:

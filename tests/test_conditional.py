@@ -9,13 +9,14 @@ import gzip
 import json
 import sqlite3
 import threading
+import zlib
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
 
-from fetcher import Expectation, crawl
+from fetcher import Expectation, conditional, crawl
 from fetcher.conditional import (
     Conditions,
     Known,
@@ -23,6 +24,7 @@ from fetcher.conditional import (
     condition,
     freshened,
     kept_fields,
+    restore,
 )
 from fetcher.models import Headers, Kind, Purpose, Request, Settings, State
 from fetcher.page import Page
@@ -289,6 +291,31 @@ def test_whoever_looks_at_a_page_sees_it_as_it_was(path):
     assert second["wire_bytes"] < first["wire_bytes"]
 
 
+def length(page: Page) -> int:
+    return len(page.content)
+
+
+def test_what_workers_do_with_a_page_they_do_with_one_that_is_as_it_was(path):
+    """`extract=` has the body, and facts are read where nobody else may read them."""
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
+        for _ in range(2):
+            (page,) = look(server, path, extract=length).values()
+            assert page.extract == len(BODY)
+        (page,) = look(server, path, analyse_in="workers").values()
+        assert page.title == "Überall"
+        assert page.is_parsed_elsewhere
+        assert page.not_modified
+        assert len(server.heads) == 3
+
+
+def test_a_run_that_fetches_all_the_same_does_not_make_the_next_one_do_so(path):
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
+        look(server, path, conditional=False)
+        look(server, path, conditional=False)
+        look(server, path)
+        assert conditions_of(server) == [False, False, True]
+
+
 # What a 304 does not say.
 
 
@@ -418,10 +445,6 @@ def test_only_pages_are_asked_so(path):
     assert {"/b", "/robots.txt", "/sitemap.xml"} <= {name for name, _ in asked}
 
 
-def length(page: Page) -> int:
-    return len(page.content)
-
-
 def session():
     import requests
 
@@ -430,8 +453,6 @@ def session():
 
 PLAINLY = {
     "as told": {"conditional": False},
-    "extract needs the body": {"extract": length},
-    "nothing is parsed here": {"analyse_in": "workers"},
     "a header that may be a secret": {"headers": {"X-Key": "secret"}},
     "conditions of the caller's": {"headers": {"If-None-Match": '"9"'}},
     "a password": {"auth": ("user", "secret")},
@@ -643,37 +664,47 @@ def test_a_proxys_password_leaves_no_trace():
     assert asked_as(one, with_secrets=True) == asked_as(other, with_secrets=True)
 
 
+KNOWN = Known('[["ETag","\\"1\\""]]', None, zlib.compress(BODY))
+
+
 class Remembered:
     """A memory of one page, which has an ETag."""
 
     def known(self, url, asked, max_bytes):
-        return Known(Headers([("ETag", '"1"')]), None, 1)
+        return KNOWN
 
-    def body(self, number):
-        return BODY
+
+ONE = Request(url="http://a.example/", origin="http://a.example")
 
 
 def test_what_was_asked_is_forgotten_with_its_answer():
     """A request that is gone leaves nothing that another could be taken for."""
-    conditions = Conditions(Remembered(), Settings())
-    asked = Request(url="http://a.example/", origin="http://a.example")
-    assert conditions.begin(asked, with_secrets=True) == (("If-None-Match", '"1"'),)
-    assert repr(conditions) == "<Conditions: 1 under way>"
-    assert conditions.end(asked, make_failed_page(asked.url, Kind.RESET))
-    assert repr(conditions) == "<Conditions: 0 under way>"
-    page = make_page(asked.url, 304, b"")
-    assert conditions.end(asked, page)
-    assert page.status == 304
+    conditions = Conditions(Remembered(), Settings(), asks=True)
+    assert conditions.begin(ONE, with_secrets=True) == KNOWN
+    sent = len(KNOWN.packed)
+    assert repr(conditions) == f"<Conditions: 1 under way, {sent} bytes>"
+    assert conditions.end(ONE, make_failed_page(ONE.url, Kind.RESET))
+    assert repr(conditions) == "<Conditions: 0 under way, 0 bytes>"
+    assert conditions.end(ONE, make_page(ONE.url, 304, b"")), "unasked"
     check = Request(url="http://a.example/", purpose=Purpose.CHECK, method="HEAD")
-    assert conditions.begin(check, with_secrets=True) == ()
+    assert conditions.begin(check, with_secrets=True) is None
+
+
+def test_no_more_bodies_travel_than_memory_should_hold(monkeypatch):
+    """Past the limit pages are fetched, until answers make room again."""
+    monkeypatch.setattr(conditional, "BYTES_UNDER_WAY", len(KNOWN.packed) + 1)
+    conditions = Conditions(Remembered(), Settings(), asks=True)
+    asked = [Request(url=f"http://a.example/{n}") for n in range(3)]
+    known = [conditions.begin(each, with_secrets=True) for each in asked]
+    assert known == [KNOWN, KNOWN, None]
+    conditions.end(asked[0], make_page(ONE.url))
+    assert conditions.begin(asked[2], with_secrets=True) == KNOWN
 
 
 def test_what_is_accepted_is_asked_of_the_status_that_is_remembered():
     """`--accept 200`: a 304 is no shortfall, `--accept 404`: the page is one."""
-    asked = Request(url="http://a.example/", origin="http://a.example")
     for status, state in ((200, State.OK), (404, State.BROKEN)):
-        conditions = Conditions(Remembered(), Settings(accept=((status, status),)))
-        conditions.begin(asked, with_secrets=True)
-        page = make_page(asked.url, 304, b"", accepted=False)
-        assert conditions.end(asked, page)
+        page = make_page(ONE.url, 304, b"", accepted=False)
+        restore(page, KNOWN, Settings(accept=((status, status),)))
+        assert page.not_modified
         assert page.state is state

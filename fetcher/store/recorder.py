@@ -33,7 +33,7 @@ from ..backlog import mark_of
 from ..conditional import Fields, Known, kept_fields
 from ..errors import ConfigError, NothingLeft, StoreError
 from ..facts import link_table
-from ..models import Certificate, Finding, Headers, Kind, Purpose, Request
+from ..models import Certificate, Finding, Kind, Purpose, Request
 from ..page import Page
 from .database import Database
 from .pruning import MAX_AGE, MAX_BYTES, delete_orphans, prune
@@ -60,7 +60,7 @@ KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
 KNOWN_TEXTS = 10_000
 
 FIND_HEAD = """
-    select fields, encoding, bodies.id from urls
+    select fields, encoding, content from urls
     join heads on heads.url_id = urls.id
     join versions on versions.id = heads.version_id
     join bodies on bodies.id = versions.body_id
@@ -237,22 +237,7 @@ class Recorder:
         with self._guarded():
             row = self._execute(FIND_HEAD, (_storable(url), asked, max_bytes))
             found = row.fetchone()
-        if found is None:
-            return None
-        fields, encoding, body_id = found
-        return Known(Headers(map(tuple, json.loads(fields))), encoding, body_id)
-
-    def body(self, number: int) -> bytes | None:
-        """Return a body; None where it is gone, or cannot be read."""
-        if self._is_broken:
-            return None
-        with self._guarded():
-            row = self._execute("select content from bodies where id = ?", (number,))
-            found = row.fetchone()
-        try:
-            return None if found is None else zlib.decompress(found[0])
-        except zlib.error:
-            return None
+        return None if found is None else Known(*found)
 
     # Recording.
 
