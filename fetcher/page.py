@@ -139,7 +139,8 @@ class Page:
         if self.status is None:
             return State.FAILED
         accepted = self.status < 400 if self.accepted is None else self.accepted
-        if accepted and self.mitigation is None:
+        is_named = self.status >= 400  # `accept` said so: 403, 429 and 999, too
+        if accepted and (is_named or self.mitigation is None):
             return State.REDIRECTED if self.hops else State.OK
         return State.BROKEN if self.mitigation is None else State.BLOCKED
 
