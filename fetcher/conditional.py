@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -97,16 +97,19 @@ class Conditions:
 
     Args:
         memory: what remembers earlier runs.
-        settings: how the run asks.
+        settings: how the run asks, by the group of a request.
         asks: False: ask for every page, and only note how that was done.
     """
 
-    def __init__(self, memory: Memory, settings: Settings, *, asks: bool) -> None:
+    def __init__(
+        self, memory: Memory, settings: Mapping[str, Settings], *, asks: bool
+    ) -> None:
         self._memory = memory
         self._asks = asks
-        self._max_bytes = settings.max_bytes
+        self._max_bytes = {name: each.max_bytes for name, each in settings.items()}
         self._asked = {
-            with_secrets: asked_as(settings, with_secrets=with_secrets)
+            (name, with_secrets): asked_as(each, with_secrets=with_secrets)
+            for name, each in settings.items()
             for with_secrets in (True, False)
         }
         self._under_way: dict[int, tuple[bytes | None, int]] = {}  # and bytes sent
@@ -121,11 +124,13 @@ class Conditions:
         self._forget(request)
         if request.purpose is not Purpose.PAGE or request.method != "GET":
             return None
-        asked, known = self._asked[with_secrets], None
+        asked, known = self._asked[request.group, with_secrets], None
         is_trusted = request.attempt == 1 and request.origin not in self._distrusted
         has_room = self._bytes_under_way < BYTES_UNDER_WAY
         if self._asks and asked is not None and is_trusted and has_room:
-            known = self._memory.known(request.url, asked, self._max_bytes)
+            known = self._memory.known(
+                request.url, asked, self._max_bytes[request.group]
+            )
         sent_bytes = 0 if known is None else len(known.packed)
         self._bytes_under_way += sent_bytes
         self._under_way[id(request)] = asked, sent_bytes

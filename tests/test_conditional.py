@@ -679,7 +679,7 @@ ONE = Request(url="http://a.example/", origin="http://a.example")
 
 def test_what_was_asked_is_forgotten_with_its_answer():
     """A request that is gone leaves nothing that another could be taken for."""
-    conditions = Conditions(Remembered(), Settings(), asks=True)
+    conditions = Conditions(Remembered(), {"": Settings()}, asks=True)
     assert conditions.begin(ONE, with_secrets=True) == KNOWN
     sent = len(KNOWN.packed)
     assert repr(conditions) == f"<Conditions: 1 under way, {sent} bytes>"
@@ -693,7 +693,7 @@ def test_what_was_asked_is_forgotten_with_its_answer():
 def test_no_more_bodies_travel_than_memory_should_hold(monkeypatch):
     """Past the limit pages are fetched, until answers make room again."""
     monkeypatch.setattr(conditional, "BYTES_UNDER_WAY", len(KNOWN.packed) + 1)
-    conditions = Conditions(Remembered(), Settings(), asks=True)
+    conditions = Conditions(Remembered(), {"": Settings()}, asks=True)
     asked = [Request(url=f"http://a.example/{n}") for n in range(3)]
     known = [conditions.begin(each, with_secrets=True) for each in asked]
     assert known == [KNOWN, KNOWN, None]
