@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -219,11 +219,15 @@ def condition(headers: Headers) -> Fields:
     """
     found = []
     etag, date = headers.get("etag", ""), headers.get("last-modified", "")
-    if len(etag) <= VALIDATOR_MAX_CHARS and _ETAG.fullmatch(etag):
+    if _is_etag(etag):
         found.append(("If-None-Match", etag))
     if _DATE.fullmatch(date):
         found.append(("If-Modified-Since", date))
     return tuple(found)
+
+
+def _is_etag(text: str) -> bool:
+    return len(text) <= VALIDATOR_MAX_CHARS and _ETAG.fullmatch(text) is not None
 
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110, 8.8.3
@@ -238,20 +242,27 @@ def kept_fields(page: Page) -> Fields:
     It came whole, with status 200, from the URL that was asked for; its answer may be
     stored, does not vary by what is not known here, and has a validator.
     """
-    is_plain = page.status == OK and page.state is State.OK and not page.hops
-    if not is_plain or page.asked_as is None or not condition(page.headers):
+    if page.asked_as is None or page.status != OK or page.state is not State.OK:
         return ()
-    if "no-store" in _words(page.headers, "cache-control"):  # RFC 9111, 5.2.2.5
+    headers = page.headers
+    if not _may_be_stored(headers):
         return ()
-    varies = _words(page.headers, "vary")
-    by_date = not _is_etag_sent(page.headers)
-    if "*" in varies or (by_date and "cookie" in varies):  # a server's own cookies
-        return ()
-    if by_date and not (page.not_modified or _is_settled(page.headers)):
-        return ()
-    dropped = OF_ONE_ANSWER | _words(page.headers, "connection")
-    lines = page.headers.lines
-    return tuple(line for line in lines if line[0].lower() not in dropped)
+    if not _is_etag(headers.get("etag", "")):
+        varies_by_cookie = "cookie" in _words(headers, "vary")  # a server's own
+        is_settled = page.not_modified or _is_settled(headers)
+        if varies_by_cookie or not is_settled:
+            return ()
+    dropped = OF_ONE_ANSWER
+    if "connection" in headers:
+        dropped = dropped | _words(headers, "connection")
+    return tuple([line for line in headers.lines if line[0].lower() not in dropped])
+
+
+def _may_be_stored(headers: Headers) -> bool:
+    """Whether an answer may be taken again (RFC 9111, 4.1 and 5.2.2.5)."""
+    if "no-store" in _words(headers, "cache-control"):
+        return False
+    return "*" not in _words(headers, "vary")
 
 
 def freshened(known: Headers, came: Headers) -> Headers:
@@ -280,10 +291,6 @@ def _quoted(etag: str) -> str:
     return etag.removeprefix("W/")
 
 
-def _is_etag_sent(headers: Headers) -> bool:
-    return any(name == "If-None-Match" for name, _ in condition(headers))
-
-
 def _is_settled(headers: Headers) -> bool:
     """Whether a page cannot have changed twice in the second of its Last-Modified.
 
@@ -306,5 +313,8 @@ def _moment(text: str) -> datetime | None:
 
 def _words(headers: Headers, name: str) -> frozenset[str]:
     """Return the members of a list field, lower-case, without their arguments."""
-    members: Iterable[str] = headers.get(name, "").lower().split(",")
-    return frozenset(member.partition("=")[0].strip() for member in members)
+    field = headers.get(name)
+    if field is None:
+        return frozenset()
+    members = field.lower().split(",")
+    return frozenset([member.partition("=")[0].strip() for member in members])

@@ -75,6 +75,8 @@ KEEP_HEAD = """
         (excluded.version_id, excluded.asked, excluded.encoding, excluded.fields)
 """
 
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
 FACTS = ("title", "description", "canonical", "language", "robots", "h1", "text_hash")
 
 
@@ -775,8 +777,7 @@ def _head(page: Page, url_id: int, version_id: int | None) -> tuple[object, ...]
     if not fields:
         return None
     encoding = None if page.encoding is None else _storable(page.encoding)
-    stored = json.dumps(fields, separators=(",", ":"))
-    return url_id, version_id, page.asked_as, encoding, stored
+    return url_id, version_id, page.asked_as, encoding, _encode(fields)
 
 
 def _facts_row(page: Page) -> tuple[object, ...]:
