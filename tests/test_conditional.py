@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import zlib
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +30,7 @@ from fetcher.conditional import (
     kept_fields,
     restore,
 )
+from fetcher.groups import Group
 from fetcher.models import Headers, Kind, Purpose, Request, Settings, State
 from fetcher.page import Page
 from fetcher.store import recorder
@@ -34,6 +39,7 @@ from fetcher.task import fetch
 from fetcher.testing import make_failed_page, make_page
 from tests.servers import message, redirect, serve
 
+ROOT = Path(__file__).parent.parent
 OLD = "Thu, 01 Jan 2026 00:00:00 GMT"
 LATER = "Fri, 02 Jan 2026 00:00:00 GMT"
 HTML = "Content-Type: text/html; charset=utf-8"
@@ -555,6 +561,43 @@ def test_workers_ask_so_too(path):
                 assert page.content == BODY + name.encode()
             assert {page.title for page in pages.values()} == {"Überall"}
         assert len(server.heads) == 80
+
+
+@pytest.mark.slow
+def test_the_command_fetches_all_the_same_if_told_so(path, tmp_path):
+    """`--no-conditional`, where a server is not to be believed."""
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
+        command = [sys.executable, "-m", "fetcher"]
+        for more in ([], [], ["--no-conditional"]):
+            ended = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "fetcher",
+                    server.url + "a",
+                    "--db",
+                    path,
+                    *more,
+                ],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                check=False,
+            )
+            assert ended.returncode == 0, ended.stderr
+        assert conditions_of(server) == [False, True, False]
+
+
+def test_pages_of_a_group_are_asked_as_its_group_is(path):
+    """One group sends a password, the other does not: its pages are asked so."""
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'), b=guarded(BODY, 'ETag: "1"'))) as at:
+        groups = [
+            Group(name="open", urls=[f"{at.url}a"]),
+            Group(name="shut", urls=[f"{at.url}b"], settings={"auth": ("u", "word")}),
+        ]
+        for _ in range(2):
+            crawl(groups, db=path, pool=InProcess())
+        asked = {*zip(at.paths[2:], conditions_of(at)[2:], strict=True)}
+        assert asked == {("/a", True), ("/b", False)}
 
 
 # The rules, one by one.
