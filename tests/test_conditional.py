@@ -570,15 +570,7 @@ def test_the_command_fetches_all_the_same_if_told_so(path, tmp_path):
         command = [sys.executable, "-m", "fetcher"]
         for more in ([], [], ["--no-conditional"]):
             ended = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "fetcher",
-                    server.url + "a",
-                    "--db",
-                    path,
-                    *more,
-                ],
+                [*command, server.url + "a", "--db", path, *more],
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 capture_output=True,
                 check=False,
