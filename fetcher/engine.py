@@ -363,6 +363,8 @@ class _Run:
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
         links = self._site.facts if self._reads_links else ()
+        if self._reads_links:
+            source.on_listed = self._site.take_listed
         self._looks = Looks(links) if parses_here else Looks.all()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
