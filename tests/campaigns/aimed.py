@@ -19,7 +19,8 @@ fetch       the loop of a crawl, waiting for answers and taking them in
 save        a page or an answer is written, a transaction committed, a run finished
 migrate     a database is being made, or brought up to date
 checkpoint  SQLite writes its log back, in a commit or when it is closed
-outputs     a row or a report is written to outputs, a file put into its place
+outputs     a row is written to outputs
+appear      the report is written to outputs, and the files are put into their places
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from typing import Any
 
 from fetcher.__main__ import main
 
-PHASES = ("fetch", "save", "migrate", "checkpoint", "outputs")
+PHASES = ("fetch", "save", "migrate", "checkpoint", "outputs", "appear")
 LOOKS_EVERY_S = 100e-6  # on average
 SWITCH_S = 50e-6
 PAGES_IN_LOG = 20
@@ -57,6 +58,7 @@ OPENING = frozenset({"_create", "_prepare", "migrate"})
 
 def phase_of(frame: FrameType | None) -> str:
     """Return what a stack is at, by the innermost function that tells."""
+    is_written = False
     while frame is not None:
         name = frame.f_code.co_name
         module = frame.f_code.co_filename.rpartition("/fetcher/")[2]
@@ -64,12 +66,13 @@ def phase_of(frame: FrameType | None) -> str:
             return "migrate"
         if module == "store/recorder.py" and name in SAVING:
             return "save"
-        if module == "output.py" or module.startswith("export/"):
-            return "outputs"
-        if module == "engine.py" and name == "_loop":
+        if module == "output.py" and name == "finish":
+            return "appear"
+        is_written = is_written or module.partition("/")[0] in ("output.py", "export")
+        if module == "engine.py" and name == "_loop" and not is_written:
             return "fetch"
         frame = frame.f_back
-    return "other"
+    return "outputs" if is_written else "other"
 
 
 def is_in_checkpoint(index: bytes | mmap.mmap) -> bool:

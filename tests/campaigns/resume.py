@@ -6,12 +6,12 @@ Two jobs side by side: a list, and a small site followed to depth 5 with its
 robots.txt, its sitemap, broken links, missing fragments and quotations. Each is begun
 with `--db FILE --resume`, killed with SIGKILL, begun again the same way, and so on
 until it ends; then comes a fresh database, or one of an earlier schema, until all kills
-are spent: a fifth of them while pages are fetched, a fifth while they are saved, while
-the database is made or migrated, while its log is written back, and while outputs are
-written (`aimed.py` says how). After each kill the database must be whole and have the
-tables of one schema, and what it has saved must not be asked for again; at the end the
-outputs must be those of an unbroken run, times aside. Prints a line a job and exits 1
-if anything differs, or if a phase did not get its kills.
+are spent: a sixth of them while pages are fetched, a sixth while they are saved, while
+the database is made or migrated, while its log is written back, while rows are written
+to outputs, and while these appear (`aimed.py` says how). After each kill the database
+must be whole and have the tables of one schema, and what it has saved must not be asked
+for again; at the end the outputs must be those of an unbroken run, times aside. Prints
+a line a job and exits 1 if anything differs, or if a phase did not get its kills.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ class Job:
         moments.shuffle(between)
         wanted = [["migrate", *between[:1]]] if left["migrate"] > 0 else []
         wanted += [[phase] for phase in between]
-        wanted += [["outputs"]] if left["outputs"] > 0 else []
+        wanted += [[phase] for phase in ("outputs", "appear") if left[phase] > 0]
         for phases in wanted:
             yield {phase: self._moment(moments, phase) for phase in phases}
         yield {}
@@ -448,7 +448,7 @@ def campaign(
     """Spend so many kills on both jobs, as many in each phase; return what came."""
 
     def spend(name: str) -> Outcome:
-        # Of list and site together each phase gets its fifth.
+        # Of list and site together each phase gets its sixth.
         return _spend(
             folder / name, kills // 2 // len(PHASES), pages, f"{seed} {name}", says
         )
