@@ -3,11 +3,11 @@
     python -m tests.benchmarks.store_speed [--pages 10000] [--runs 4] [--folder DIR]
 
 Each run records the same pages, as a crawl does: `add`, `keep`, and `flush_if_due` when
-there is nothing else to do. The first run of pages that nobody knows writes facts, links
-and bodies; the later ones find them unchanged. With `--folder` the pages are the HTML
-files found there, each again and again with a word of its own until there are enough;
-without, small ones. Parsing is counted apart: a crawl whose outputs show facts has
-parsed anyway.
+there is nothing else to do. The first run of pages that nobody knows writes facts,
+links and bodies; the later ones find them unchanged. With `--folder` the pages are the
+HTML files found there, each again and again with a word of its own until there are
+enough; without, small ones. Parsing is counted apart: a crawl whose outputs show facts
+has parsed anyway.
 Exits 1 if the rows of an unchanged run, the raw checks, take more than 100 bytes each:
 1 MB for 10,000 pages. Times are for reading: they hang on the machine.
 """
