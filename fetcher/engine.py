@@ -683,7 +683,7 @@ class _Run:
         except Empty:
             self._outputs.flush()
             if self._recorder is not None:
-                self._recorder.flush()
+                limit_s = min(limit_s, self._recorder.flush_if_due())
             try:
                 with self._interrupts.allowed():
                     arrival = self._arrivals.get(timeout=max(limit_s, 0.0))
