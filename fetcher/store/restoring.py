@@ -106,7 +106,7 @@ def answer_from(
 
 
 def _request(parts: tuple[Any, ...]) -> Request:
-    url, key, host, origin, depth, purpose, method, attempt, reach, group = parts
+    url, key, host, origin, depth, purpose, method, attempt, reach, *later = parts
     return Request(
         url=url,
         key=url if key is None else key,
@@ -117,7 +117,7 @@ def _request(parts: tuple[Any, ...]) -> Request:
         method=method,
         attempt=attempt,
         reach=None if reach is None else Reach(reach),
-        group=group,
+        group=later[0] if later else "",  # an older fetcher had none
     )
 
 
