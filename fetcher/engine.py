@@ -372,6 +372,8 @@ class _Run:
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
         links = self._site.facts if self._reads_links else ()
+        if self._reads_links:
+            source.on_listed = self._site.take_listed
         self._looks = Looks(links) if parses_here else Looks.all()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
@@ -699,7 +701,7 @@ class _Run:
         except Empty:
             self._outputs.flush()
             if self._recorder is not None:
-                self._recorder.flush()
+                limit_s = min(limit_s, self._recorder.flush_if_due())
             try:
                 with self._interrupts.allowed():
                     arrival = self._arrivals.get(timeout=max(limit_s, 0.0))

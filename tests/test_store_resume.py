@@ -333,10 +333,10 @@ def test_what_crashed_workers_is_remembered_as_such(tmp_path):
 
 
 @pytest.mark.slow
-def test_five_kills_of_the_command_cost_nothing(tmp_path):
+def test_a_kill_in_each_phase_of_the_command_costs_nothing(tmp_path):
     """SIGKILL at random moments; `python -m tests.campaigns.resume` does it longer."""
-    for outcome in campaign(tmp_path, kills=6, pages=60, seed=4, says=False):
-        assert outcome.kills == 3
+    for outcome in campaign(tmp_path, kills=12, pages=40, seed=4, says=False):
+        assert outcome.kills.total() > 0
         assert outcome.wrong == []
 
 

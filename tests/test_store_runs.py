@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import random
 import re
 import sqlite3
 import struct
@@ -31,7 +32,7 @@ from fetcher.models import (
     Request,
     Severity,
 )
-from fetcher.store import database, layout
+from fetcher.store import database, layout, recorder
 from fetcher.store.database import Database, open_for_reading
 from fetcher.store.pruning import compact, prune, used_bytes
 from fetcher.store.reading import contents, problems
@@ -175,6 +176,47 @@ def test_an_unchanged_page_costs_its_row_and_nothing_else(path):
         remember(path, page)
     counts = contents(path).counts
     assert (counts["pages"], counts["versions"], counts["bodies"]) == (3, 1, 1)
+
+
+def test_an_unchanged_page_is_not_parsed_for_the_database(path):
+    remember(path, make_page(URL, html=HTML.format("words")))
+    page = make_page(URL, html=HTML.format("words"))
+    remember(path, page)
+    assert page.facts_read is None
+    assert contents(path).counts["versions"] == 1
+
+
+def without_times(path):
+    with open_for_reading(path) as connection:
+        return [
+            line
+            for line in connection.iterdump()
+            if not re.match(r'INSERT INTO "(runs|migrations)"', line)
+        ]
+
+
+@pytest.mark.parametrize("ahead", [3, 200])
+def test_what_is_read_ahead_changes_nothing_but_the_time(tmp_path, monkeypatch, ahead):
+    """Pages in any order, changed, changed back, gone, new and twice in a run."""
+    monkeypatch.setattr(recorder, "BODIES_KEPT", 1)
+    moments = random.Random(7)
+    texts = ["one", "one", "two", "three"]
+    runs = [
+        [(moments.randrange(20), moments.choice(texts)) for _ in range(50)]
+        for _ in range(5)
+    ]
+    for name, most in (("ahead", ahead), ("not", 0)):
+        monkeypatch.setattr(recorder, "URLS_AHEAD", most)
+        for run in runs:
+            shown = [(f"{URL}{n}", HTML.format(f"{text} {n}")) for n, text in run]
+            at = datetime.now(UTC)
+            pages = [make_page(url, html=html, fetched_at=at) for url, html in shown]
+            number = remember(tmp_path / name, *pages)
+            with closing(sqlite3.connect(tmp_path / name)) as connection, connection:
+                connection.execute("update pages set started_ms = ?", (number,))
+    assert without_times(tmp_path / "ahead") == without_times(tmp_path / "not")
+    assert contents(tmp_path / "not").counts["versions"] > 40
+    assert problems(tmp_path / "ahead") == []
 
 
 @pytest.mark.slow
@@ -534,6 +576,28 @@ def test_answers_come_back_in_their_order_with_how_far_the_input_was_read(path):
         assert recorder.take_answered(asked)
         assert not recorder.take_answered(asked), "once"
         assert not recorder.take_answered(request(f"{URL}new"))
+
+
+def test_an_answer_is_saved_within_a_quarter_of_a_second_however_few_come(
+    path, monkeypatch
+):
+    """Neither a commit for each page of a slow site, nor one for 50 of them."""
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    with closing(Recorder.open(path, JOB)) as kept:
+        assert kept.flush_if_due() == float("inf")
+        kept.add(make_page(URL))
+        kept.keep(request(), make_page(URL), 1)
+        now_s += recorder.SAVED_WITHIN_S / 2
+        assert kept.flush_if_due() == pytest.approx(recorder.SAVED_WITHIN_S / 2)
+        assert contents(path).counts["answers"] == 0
+        now_s += recorder.SAVED_WITHIN_S
+        assert kept.flush_if_due() == float("inf")
+        assert contents(path).counts["answers"] == 1
+        kept.keep(request(), make_page(URL), 2)
+        now_s += recorder.SAVED_WITHIN_S
+        kept.keep(request(), make_page(URL), 3)  # also where there is no idle moment
+        assert contents(path).counts["answers"] == 3
 
 
 def test_a_finished_run_has_nothing_left(path):
