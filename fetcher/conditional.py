@@ -151,6 +151,10 @@ class Conditions:
         self._distrusted.add(request.origin)
         return False
 
+    def forget(self, request: Request) -> None:
+        """Take note that a request has no answer."""
+        self._forget(request)
+
     def _forget(self, request: Request) -> tuple[bytes | None, int]:
         asked, sent_bytes = self._under_way.pop(id(request), (None, 0))
         self._bytes_under_way -= sent_bytes

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from fetcher import Expectation, conditional, crawl
+from fetcher import Expectation, conditional, crawl, engine
 from fetcher.conditional import (
     Conditions,
     Known,
@@ -590,6 +590,28 @@ def test_pages_of_a_group_are_asked_as_its_group_is(path):
             crawl(groups, db=path, pool=InProcess())
         asked = {*zip(at.paths[2:], conditions_of(at)[2:], strict=True)}
         assert asked == {("/a", True), ("/b", False)}
+
+
+def test_a_lost_worker_leaves_nothing_of_what_was_sent_along(path, monkeypatch):
+    """However many workers die, there is room for the bodies of other pages."""
+    made = []
+
+    class Noted(Conditions):
+        def __init__(self, *args, **more):
+            super().__init__(*args, **more)
+            made.append(self)
+
+    class Losing(InProcess):
+        def apply_async(self, func, args=(), kwds=None, callback=None, **more):
+            assert args[0].known is not None
+            more["error_callback"](MemoryError("none left"))
+
+    monkeypatch.setattr(engine, "Conditions", Noted)
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
+        look(server, path)
+        (page,) = look(server, path, pool=Losing()).values()
+    assert page.failure.kind is Kind.WORKER_LOST
+    assert repr(made[-1]) == "<Conditions: 0 under way, 0 bytes>"
 
 
 # The rules, one by one.
