@@ -683,6 +683,23 @@ def test_what_belongs_to_one_connection_or_visitor_is_not_kept():
     assert names == ["Content-Type", "ETag", "Last-Modified"]
 
 
+def test_fields_that_grow_with_every_304_end_in_the_page_itself(path):
+    """A server cannot make the database grow without end."""
+    looks = iter(range(99))
+
+    def make(head: str) -> bytes:
+        if field(head, "if-none-match") is None:
+            return html(BODY, 'ETag: "1"')(head)
+        return not_modified(now(), f"X-{next(looks)}: {'x' * 8_000}")
+
+    with serve(Site(a=make)) as server:
+        for _ in range(7):
+            look(server, path)
+        assert conditions_of(server) == [False, *[True] * 5, False]
+    ((fields,),) = rows(path, "select fields from heads")
+    assert len(fields) < 1_000
+
+
 def test_repeated_fields_are_replaced_together():
     known = Headers([("Link", "a"), ("ETag", '"1"'), ("link", "b")])
     came = Headers([("LINK", "c"), ("LINK", "d")])
