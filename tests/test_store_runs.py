@@ -484,23 +484,62 @@ def test_an_empty_file_becomes_a_database(path):
 # Migrations.
 
 
+FIRST_SCHEMA = Path(__file__).parent / "databases" / "schema1.sql"
+
+
+@pytest.fixture
+def first_schema(path):
+    """A database that the first schema made, with a run that was killed."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_SCHEMA.read_text())
+        connection.execute(f"pragma application_id = {layout.APPLICATION_ID}")
+        connection.execute("pragma user_version = 1")
+        connection.execute("pragma journal_mode = wal")
+    return path
+
+
+def test_a_database_of_the_first_schema_loses_nothing(first_schema):
+    """Runs, versions and bodies are what they were, under the tables of today."""
+    tables = ("pages", "versions", "bodies", "links", "answers")
+    before = {name: rows(first_schema, f"select * from {name}") for name in tables}
+    assert [len(found) for found in before.values()] == [4, 3, 3, 3, 2]
+    Database(first_schema).close()
+    assert rows(first_schema, "pragma user_version") == [(layout.SCHEMA_VERSION,)]
+    after = {name: rows(first_schema, f"select * from {name}") for name in tables}
+    assert after == before
+    assert rows(first_schema, "select * from heads") == []
+    assert problems(first_schema) == []
+
+
+def test_a_run_of_the_first_schema_is_continued(first_schema):
+    """What an older fetcher was killed at, this one brings to its end."""
+    with closing(Recorder.open(first_schema, JOB, resume=True)) as recorder:
+        found = list(recorder.answers())
+        assert [answer.request.url for answer in found] == [URL, f"{URL}b"]
+        assert [answer.page.title for answer in found] == ["T", "T"]
+        assert not found[0].page.not_modified
+        recorder.finish(pages=2, fell_short=0, ok=True, interrupted=False)
+    assert problems(first_schema) == []
+
+
 @pytest.fixture
 def two_steps(monkeypatch):
-    """A second migration, as a later version of fetcher would have."""
+    """A further migration, as a later version of fetcher would have."""
     steps = (
         *layout.MIGRATIONS,
         ("create table later (x)", "insert into later values (1)"),
     )
     monkeypatch.setattr(layout, "MIGRATIONS", steps)
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", len(steps))
 
 
 def test_an_older_database_is_brought_up_to_date(path, request):
     remember(path, make_page(URL))
     request.getfixturevalue("two_steps")
     remember(path, make_page(URL))
-    assert rows(path, "pragma user_version") == [(2,)]
-    assert rows(path, "select version from migrations") == [(1,), (2,)]
+    assert rows(path, "pragma user_version") == [(len(layout.MIGRATIONS),)]
+    numbers = [number for (number,) in rows(path, "select version from migrations")]
+    assert numbers == list(range(1, len(layout.MIGRATIONS) + 1))
     assert contents(path).counts["pages"] == 2
 
 
@@ -512,7 +551,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
     with pytest.raises(StoreError):
         Recorder.open(path, JOB)
     monkeypatch.undo()
-    assert rows(path, "pragma user_version") == [(1,)]
+    assert rows(path, "pragma user_version") == [(layout.SCHEMA_VERSION,)]
     assert rows(path, "select name from sqlite_master where name = 'later'") == []
     remember(path, make_page(URL))
 

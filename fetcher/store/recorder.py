@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..backlog import mark_of
+from ..conditional import Fields, Known, kept_fields
 from ..errors import ConfigError, NothingLeft, StoreError
 from ..facts import link_table
 from ..models import Certificate, Finding, Kind, Purpose, Request
@@ -60,6 +61,24 @@ URLS_AHEAD = 200  # 0.1 MB; more than are under way
 MOST_AHEAD = 2_000  # that did not come
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
 KNOWN_TEXTS = 10_000
+
+FIND_HEAD = """
+    select fields, encoding, content from urls
+    join heads on heads.url_id = urls.id
+    join versions on versions.id = heads.version_id
+    join bodies on bodies.id = versions.body_id
+    where url = ? and asked = ? and body_bytes <= ?
+"""
+# What says the same again is not written again.
+KEEP_HEAD = """
+    insert into heads (url_id, version_id, asked, encoding, fields) values (?,?,?,?,?)
+    on conflict (url_id) do update set version_id = excluded.version_id,
+        asked = excluded.asked, encoding = excluded.encoding, fields = excluded.fields
+    where (version_id, asked, encoding, fields) is not
+        (excluded.version_id, excluded.asked, excluded.encoding, excluded.fields)
+"""
+
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 FACTS = ("title", "description", "canonical", "language", "robots", "h1", "text_hash")
 
@@ -117,6 +136,7 @@ class Recorder:
         self._told_s = 0.0
         self._rows: list[tuple[object, ...]] = []
         self._answers: list[tuple[object, ...]] = []
+        self._heads: dict[int, tuple[object, ...] | None] = {}  # by URL, the last
         self._in_transaction = False
         self._is_broken = False
         self._due_s = float("inf")  # when what is not saved yet has to be
@@ -211,6 +231,23 @@ class Recorder:
         if not self._is_broken:
             self._database.put_down()
 
+    # What is known of a URL: see `fetcher.conditional`.
+
+    def known(self, url: str, asked: bytes, max_bytes: int) -> Known | None:
+        """Return what a URL gave last, where it may be asked conditionally.
+
+        Args:
+            url: as it was given, or found.
+            asked: what chooses among the forms that it may have.
+            max_bytes: what a body may have.
+        """
+        if self._is_broken:
+            return None
+        with self._guarded():
+            row = self._execute(FIND_HEAD, (_storable(url), asked, max_bytes))
+            found = row.fetchone()
+        return None if found is None else Known(*found)
+
     # Recording.
 
     def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
@@ -225,6 +262,7 @@ class Recorder:
         with self._writing():
             url_id, version_id = self._url_and_version(page)
             self._rows.append(self._row(page, url_id, version_id))
+            self._heads[url_id] = _head(page, url_id, version_id)
             if findings or self.is_continued:
                 self._put_findings(url_id, findings)
 
@@ -289,8 +327,15 @@ class Recorder:
             " entries_read) values (?,?,?,?,?,?,?)",
             self._answers,
         )
+        heads = self._heads
+        write(
+            "delete from heads where url_id = ?",
+            [(url_id,) for url_id, head in heads.items() if head is None],
+        )
+        write(KEEP_HEAD, [head for head in heads.values() if head is not None])
         self._rows.clear()
         self._answers.clear()
+        self._heads.clear()
 
     def finish(
         self, *, pages: int, fell_short: int, ok: bool, interrupted: bool
@@ -789,6 +834,15 @@ def _validators(page: Page) -> tuple[str | None, str | None]:
         None if etag is None else _storable(etag),
         None if date is None else _storable(date),
     )
+
+
+def _head(page: Page, url_id: int, version_id: int | None) -> tuple[object, ...] | None:
+    """Return the row of what a conditional request is made of; None: make none."""
+    fields: Fields = () if version_id is None else kept_fields(page)
+    if not fields:
+        return None
+    encoding = None if page.encoding is None else _storable(page.encoding)
+    return url_id, version_id, page.asked_as, encoding, _encode(fields)
 
 
 def _facts_row(page: Page) -> tuple[object, ...]:

@@ -44,6 +44,7 @@ def answer_bytes(request: Request, page: Page) -> bytes:
         request.method,
         request.attempt,
         None if reach is None else reach.value,
+        request.group,
     )
     return pickle.dumps((asked, tuple(plain), page.body_bytes))
 
@@ -105,7 +106,7 @@ def answer_from(
 
 
 def _request(parts: tuple[Any, ...]) -> Request:
-    url, key, host, origin, depth, purpose, method, attempt, reach = parts
+    url, key, host, origin, depth, purpose, method, attempt, reach, *later = parts
     return Request(
         url=url,
         key=url if key is None else key,
@@ -116,6 +117,7 @@ def _request(parts: tuple[Any, ...]) -> Request:
         method=method,
         attempt=attempt,
         reach=None if reach is None else Reach(reach),
+        group=later[0] if later else "",  # an older fetcher had none
     )
 
 
