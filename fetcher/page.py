@@ -42,6 +42,7 @@ NO_TIMINGS = Timings()
 WITH_VALUE = frozenset(
     {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 )
+LAZY = ("content_type", "facts", "mitigation", "soup", "text")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -69,13 +70,19 @@ class Page:
         accepted: what `accept` says of the status; None where it was not given.
         extract: what the `extract=` function returned.
         skipped: why it was not asked for at all ("robots.txt ..."), else None.
+        group: the name of the Group it belongs to; "" where there are none.
         is_soft_404: its host answers so for what is not there.
         is_parsed_elsewhere: `facts` are what a worker read, and nothing is parsed here.
+        not_modified: the server said that it is as a remembered run has it (304), whose
+            body, header fields and status it has.
+        asked_as: what chose among the forms that the URL may have, as a digest; None
+            where it is not to be asked conditionally (see `fetcher.conditional`).
     """
 
     _body_bytes: int | None = None  # of a body that a store did not keep
+    asked_as: bytes | None = None
 
-    def __init__(  # one value, twenty parts, each named by its caller
+    def __init__(  # one value, its parts, each named by its caller
         self,
         *,
         url: str,
@@ -98,6 +105,7 @@ class Page:
         accepted: bool | None = None,
         extract: object = None,
         skipped: str | None = None,
+        group: str = "",
     ) -> None:
         self.url = url
         self.final_url = url if final_url is None else final_url
@@ -119,8 +127,10 @@ class Page:
         self.accepted = accepted
         self.extract = extract
         self.skipped = skipped
+        self.group = group
         self.is_soft_404 = False
         self.is_parsed_elsewhere = False
+        self.not_modified = False
         self._facts_ahead: FactsAhead = ()
 
     @property
@@ -136,7 +146,8 @@ class Page:
         if self.status is None:
             return State.FAILED
         accepted = self.status < 400 if self.accepted is None else self.accepted
-        if accepted and self.mitigation is None:
+        is_named = self.status >= 400  # `accept` said so: 403, 429 and 999, too
+        if accepted and (is_named or self.mitigation is None):
             return State.REDIRECTED if self.hops else State.OK
         return State.BROKEN if self.mitigation is None else State.BLOCKED
 
@@ -220,6 +231,16 @@ class Page:
             self._facts_ahead = ahead(self.facts, names)
         self.is_parsed_elsewhere = elsewhere
 
+    def restore(
+        self, *, status: int, headers: Headers, content: bytes, encoding: str | None
+    ) -> None:
+        """Be what a remembered run has of this URL: the server says that it is so."""
+        for name in LAZY:
+            self.__dict__.pop(name, None)
+        self.status, self.headers = status, headers
+        self.content, self.encoding = content, encoding
+        self.not_modified = True
+
     @property
     def facts_read(self) -> tuple[str, ...] | None:
         """The facts for which the page was parsed here; None if none were asked for.
@@ -296,6 +317,8 @@ class Page:
             self.is_soft_404,
             self.is_parsed_elsewhere,
             self._facts_ahead,
+            self.group,
+            self.not_modified,
         )
 
     @classmethod
@@ -323,10 +346,12 @@ class Page:
             accepted=plain.accepted,
             extract=plain.extract,
             skipped=plain.skipped,
+            group=plain.group,
         )
         page.is_soft_404 = plain.is_soft_404
         page.is_parsed_elsewhere = plain.is_parsed_elsewhere
         page._facts_ahead = plain.facts_ahead
+        page.not_modified = plain.not_modified
         return page
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -365,6 +390,8 @@ class PlainPage(NamedTuple):
     is_soft_404: bool
     is_parsed_elsewhere: bool
     facts_ahead: FactsAhead
+    group: str = ""  # from here on not in what an older fetcher wrote down
+    not_modified: bool = False
 
 
 def _from_wire(*parts: Any) -> Page:
