@@ -725,6 +725,21 @@ def test_a_finished_run_prunes_by_itself(path, monkeypatch):
     assert [run.number for run in contents(path).runs] == [3]
 
 
+@pytest.mark.parametrize("schema", range(layout.SCHEMA_VERSION + 1))
+def test_a_database_that_an_older_fetcher_made_can_be_looked_at(path, schema):
+    """`fetcher db info` and `check` write nothing, and so bring nothing up to date."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"pragma application_id = {layout.APPLICATION_ID}")
+        for migration in layout.MIGRATIONS[:schema]:
+            for statement in migration:
+                connection.execute(statement)
+        connection.execute(f"pragma user_version = {schema}")
+    before = sha(path)
+    assert problems(path) == []
+    assert contents(path).schema == schema
+    assert sha(path) == before
+
+
 def test_check_names_what_is_wrong(path):
     remember(path, make_page(URL, html=HTML.format("words")))
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -100,10 +100,12 @@ def problems(path: str | Path) -> list[str]:
         (schema,) = connection.execute("pragma user_version").fetchone()
         if not schema:
             return []
+        tables = connection.execute("select name from sqlite_master").fetchall()
         return [
             f"{count:,} {what}"
             for what, where in _DANGLING
-            if (count := _count(connection, where))
+            if (where.split()[0],) in tables  # an older fetcher made fewer
+            and (count := _count(connection, where))
         ]
 
 

@@ -342,7 +342,7 @@ def earlier_rows(database: Path) -> int:
     """Return how many pages are there of the run that an older fetcher left."""
     with open_for_reading(database) as connection:
         (found,) = connection.execute(
-            "select count(*) from pages join urls on urls.id = url_id"
+            "select count(*) from pages join urls on urls.id = pages.url_id"
             " join versions on versions.id = version_id where run_id = 1"
         ).fetchone()
     return int(found)
