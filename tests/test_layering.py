@@ -22,13 +22,13 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"descriptors", "guard", "link_table", "memory", "urls", "warm"},
+    {"descriptors", "guard", "link_table", "memory", "patterns", "urls", "warm"},
     {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
-    {"backlog", "page"},
-    {"shown", "site_report"},
+    {"backlog", "page", "text_lines"},
+    {"changes", "shown", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "output"},
-    {"hints", "interrupts", "options", "source", "task"},
+    {"earlier", "hints", "interrupts", "options", "source", "task"},
     {"site"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
@@ -40,7 +40,8 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
-    *("hints", "link_table", "options", "site_report"),
+    *("hints", "link_table", "options", "patterns", "site_report"),
+    *("changes", "text_lines"),
 }
 IMPURE = set(ROW_OF) - PURE
 
@@ -60,7 +61,7 @@ OWNERS = {
     "os.forkpty": {"pool"},
     "print": {"__main__", "cli"},
     "pycurl": {"transport"},
-    "re2": {"checks"},
+    "re2": {"patterns"},
     "requests": {"transport"},
     "resource.setrlimit": {"descriptors", "memory"},
     "rich": {"cli", "export"},
@@ -69,7 +70,7 @@ OWNERS = {
     "protego": {"robots"},
     "sys.argv": {"__main__", "cli"},
     "tldextract": {"urls"},
-    "turbohtml": {"facts"},
+    "turbohtml": {"facts", "text_lines"},
     "urllib3": {"transport"},
     # What would make a pure module answer differently tomorrow, or elsewhere.
     "datetime.date.today": IMPURE,
