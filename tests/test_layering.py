@@ -27,7 +27,7 @@ ROWS = (
     {"backlog", "page", "text_lines"},
     {"changes", "shown", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
-    {"export", "output"},
+    {"export", "groups", "output"},
     {"earlier", "hints", "interrupts", "options", "source", "task"},
     {"site"},
     {"cluster", "engine", "notify"},
@@ -40,8 +40,8 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
-    *("hints", "link_table", "options", "patterns", "site_report"),
-    *("changes", "text_lines"),
+    *("groups", "hints", "link_table", "options", "site_report"),
+    *("changes", "patterns", "text_lines"),
 }
 IMPURE = set(ROW_OF) - PURE
 
