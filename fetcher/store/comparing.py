@@ -104,9 +104,8 @@ class RememberedRun:
         self.job, options, state, started, pages = row
         self.started_at: datetime | None = datetime.fromtimestamp(started, UTC)
         self._options: dict[str, object] = json.loads(options)
-        self.is_whole = is_whole
-        if is_whole is None:
-            self.is_whole = state == "finished" and not _is_cut(self._options, pages)
+        as_said = state == "finished" and not _is_cut(self._options, pages)
+        self.is_whole = as_said if is_whole is None else is_whole
         self._certificates: dict[int, CertificateRecord] = {}
 
     @property
