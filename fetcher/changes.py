@@ -32,6 +32,7 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Changes",
+    "Filter",
     "FoundRecord",
     "LinkRecord",
     "PageRecord",
@@ -641,6 +642,12 @@ class _Comparison:
         before, after = (link.message, None) if is_fixed else (None, link.message)
         self._add(kind, link.target, before, after, link.place)
 
+    def _is_cut(self) -> bool:
+        """Whether there were more bad targets, of some rule, than are known."""
+        cut = self._before.cut_rules | self._after.cut_rules
+        known = (*(self._before.links or ()), *(self._after.links or ()))
+        return any(rule in cut for rule, _ in known)
+
     def _remarks(self) -> Iterator[str]:
         if not self._is_same_scope:
             yield "the runs had different options: what is new or gone is not told"
@@ -650,7 +657,7 @@ class _Comparison:
             yield "the earlier run did not come to its end: what is new is not told"
         if (self._before.links is None) != (self._after.links is None):
             yield "only one of the runs looked at links: they are not compared"
-        elif self._before.cut_rules or self._after.cut_rules:
+        elif self._is_cut():
             yield "there were more bad link targets than are remembered"
         if self._unfiltered:
             yield (

@@ -67,7 +67,9 @@ from .task import Errand, Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
+    from .changes import Filter  # and what compares, where something is remembered
     from .checks import Expectation, Expected  # imported where something is expected
+    from .comparing import Comparing
     from .site import Site  # which only a run that reads links has to import
     from .store.recorder import Recorder  # and this only one that is remembered
 
@@ -138,6 +140,8 @@ def crawl(
     redact: bool = True,
     db: str | Path | None = None,
     resume: bool = False,
+    baseline: int | str | Path | None = None,
+    text_filter: Filter | None = None,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -180,6 +184,11 @@ def crawl(
             what was saved is not fetched again, and the outputs and the Report are
             those of the whole run. `callback` gets the pages that come now; it had
             the others.
+        baseline: what the run is compared with, in `report.changes`: the number of a
+            run in `db`, or a `.json` or `.jsonl` that an earlier run wrote, or another
+            database (FILE, or FILE:RUN). None: the last finished run of the same `urls`
+            in `db`.
+        text_filter: which part of each page's text counts when that is compared.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -191,7 +200,7 @@ def crawl(
 
     Raises:
         ConfigError: an option makes no sense.
-        InputError: the list cannot be read.
+        InputError: the list cannot be read, or the baseline.
         OutputError: a file cannot be written.
         MachineError: no worker process can be started.
         ExtractError: `extract` raised or returned what cannot travel.
@@ -228,11 +237,15 @@ def crawl(
         "default_scheme": default_scheme,
         **_plain(following, how),
     }
+    comparing = _comparing(baseline, db, text_filter)
+    if comparing is not None:
+        db = comparing.db
     run = _Run(
         source=source,
         open_recorder=None
         if db is None
         else partial(_recorder, db, urls, asked, resume),
+        comparing=comparing,
         frontier=Frontier(
             per_host=per_host,
             delay_s=delay_s,
@@ -322,6 +335,7 @@ class _Run:
         *,
         source: Source,
         open_recorder: Callable[[], Recorder] | None,
+        comparing: Comparing | None,
         frontier: Frontier,
         sites: _Sites,
         manners: Mapping[str, _Manner],
@@ -353,6 +367,7 @@ class _Run:
         self._stop = stop
         self._on_progress = on_progress
         self._open_recorder = open_recorder
+        self._comparing = comparing
         self._recorder: Recorder | None = None
         self._entries_read = 0
         self._report = Report(
@@ -412,6 +427,8 @@ class _Run:
             self._sites.close()
             if self._recorder is not None:
                 self._recorder.close()
+            if self._comparing is not None:
+                self._comparing.close()
 
     def _remember(self, open_recorder: Callable[[], Recorder]) -> None:
         """Open the file that remembers the run, before anything else is done."""
@@ -421,6 +438,8 @@ class _Run:
             self._outputs.abort()
             self._frontier.close()
             self._sites.close()
+            if self._comparing is not None:
+                self._comparing.close()
             raise
         self._report.started_at = recorder.started_at
         self._began_s -= recorder.elapsed_s  # what earlier processes took
@@ -906,7 +925,10 @@ class _Run:
             interrupted=interrupted,
             unread=unread,
         )
+        failed = None if in_haste else self._compare(is_whole=not interrupted)
         self._outputs.finish(self._report)
+        if failed is not None:
+            raise failed
         if self._recorder is not None:  # not before: a kill would leave no outputs
             self._recorder.finish(
                 pages=self._report.total,
@@ -915,6 +937,22 @@ class _Run:
                 interrupted=interrupted,
             )
         return self._report
+
+    def _compare(self, *, is_whole: bool) -> StoreError | None:
+        """Note in the report what changed; return what kept that from being told."""
+        recorder, comparing = self._recorder, self._comparing
+        if recorder is None or comparing is None:
+            return None
+        from .comparing import broken_links
+
+        is_whole = is_whole and self._pages_left != 0
+        try:
+            if self._report.site is not None:
+                recorder.add_links(broken_links(self._report.site))
+            self._report.changes = comparing.changes(recorder, is_whole=is_whole)
+        except StoreError as error:  # the outputs are still worth it
+            return error
+        return None
 
     def _count_unread(self, at_most: int | None) -> int | None:
         """Return how many URLs were not read; None if that takes somebody too long."""
@@ -1076,6 +1114,21 @@ def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | No
     from .checks import by_url
 
     return by_url(expect)
+
+
+def _comparing(
+    baseline: int | str | Path | None,
+    db: str | Path | None,
+    text_filter: Filter | None,
+) -> Comparing | None:
+    """Find what a run is compared with; None: with nothing."""
+    if db is None and baseline is None:
+        if text_filter is not None:
+            raise ConfigError("text_filter= needs a db= or a baseline= to compare with")
+        return None
+    from .comparing import Comparing
+
+    return Comparing(baseline, db, text_filter)
 
 
 def _recorder(

@@ -29,7 +29,7 @@ ROWS = (
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "groups", "output"},
     {"earlier", "hints", "interrupts", "options", "source", "task"},
-    {"site"},
+    {"comparing", "site"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
     {"__init__", "__main__", "cli"},  # the faces: they may name each other
