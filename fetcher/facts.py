@@ -557,9 +557,11 @@ class _Reader:
         return tuple(sorted([*capped, *["markup"] * self._is_cut]))
 
 
-def parsed(content: bytes, charset: str | None = None) -> Document:
-    """Return a page's tree, or that of its first part, within the page's memory."""
-    return _parse(content, charset).document
+def parsed(
+    content: bytes, charset: str | None = None, *, most_tags: int = MARKUP_MAX_TAGS
+) -> Document:
+    """Return a page's tree, or that of its first tags, within the page's memory."""
+    return _parse(_first_tags(content, most_tags), charset).document
 
 
 class _Parsed(NamedTuple):

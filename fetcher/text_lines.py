@@ -4,15 +4,16 @@ r"""What a reader sees of a page, line by line, less what a person does not care
     text_lines(content, noise)    # ['Opening hours', 'Monday to Friday 9-17']
 
 A line ends where a block does: a paragraph, an item of a list, a row of a table. Pure,
-and bounded whatever the page is: selecting from it takes time in proportion to its
-size. For that an XPath is one of a small part of XPath: the rest of it can take hours
-on a page of 4,000 elements that is made for it.
+and bounded whatever the page is: selecting from it takes seconds at most. For that an
+XPath is one of a small part of XPath: the rest of it can take hours on a page of 4,000
+elements that is made for it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -25,6 +26,9 @@ from .patterns import compiled
 
 __all__ = ["Filter", "text_lines"]
 
+# Of a page with more only the first are selected from: a step of a path that nests may
+# look at each of them 512 times, which takes seconds.
+SELECTED_MAX_TAGS = 10_000
 LINE_MAX_CHARS = 2_000
 LINES_MAX = 20_000
 
@@ -52,6 +56,7 @@ _PREDICATE = (
     r"|[<>!]?=|[<>(),+-]|\s)+\]"
 )
 _PATH = rf"(?:\.?//?{_STEP_NAME}(?:{_PREDICATE})*)+"
+PROBE = b"<p a=b>text</p>"
 XPATH: Final = re.compile(rf"\s*{_PATH}(?:\s*\|\s*{_PATH})*\s*", re.ASCII)
 
 
@@ -107,7 +112,11 @@ def text_lines(
         keeps: which of its text.
         charset: the label of the Content-Type field, None without one.
     """
-    document = parsed(content, charset)
+    selects = keeps.css is not None or keeps.xpath is not None
+    if selects:
+        document = parsed(content, charset, most_tags=SELECTED_MAX_TAGS)
+    else:
+        document = parsed(content, charset)
     lines: list[str] = []
     for element in _parts(document, keeps):
         for line in _lines_of(element):
@@ -124,8 +133,11 @@ def _check_path(path: str) -> None:
             f"xpath {path!r} is none that is understood: steps of elements with / and"
             " //, predicates on attributes, text() and positions, and no axes"
         )
+    probe = parsed(PROBE)
     try:
-        parsed(b"").xpath(path)
+        for predicate in ("", *re.findall(_PREDICATE, path)):
+            probe.xpath(f"//*{predicate}")  # it is looked at where there is an element
+        probe.xpath(path)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"xpath {path!r}: {error}") from error
 
@@ -146,7 +158,9 @@ def _parts(document: Document, keeps: Filter) -> list[Element]:
 
 
 def _at(document: Document, path: str) -> Iterator[Element]:
-    found = document.xpath(path)
+    found: object = []
+    with suppress(TypeError, ValueError):  # in a predicate that no probe came to
+        found = document.xpath(path)
     for each in found if isinstance(found, list) else ():
         if isinstance(each, Element):
             yield each
