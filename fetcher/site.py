@@ -314,10 +314,24 @@ class Site:
                     return
                 yield found
             else:
-                report.entries += 1
-                self._sitemap_ids.add(url_id(found.key))
+                self._list(found, report)
                 if request.depth == 0 or self._scope.follows(found.url):
                     yield found
+
+    def take_listed(self, request: Request, name: str) -> None:
+        """Take note of what a sitemap lists that was given as a file."""
+        report = self._sitemap_report()
+        if name not in report.read:
+            report.add_read(name)
+        if request.purpose is Purpose.PAGE:
+            self._list(request, report)
+
+    def _list(self, request: Request, report: SitemapReport) -> None:
+        report.entries += 1
+        number = url_id(request.key)
+        self._sitemap_ids.add(number)
+        if request.key == f"{request.origin}/":  # who knows a host finds its front page
+            self._given.add(number)
 
     def _nests_too_deep(self, outer: Request, inner: Request) -> bool:
         level = self._index_levels.get(outer.key, 0) + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -61,6 +61,11 @@ class Source:
             in a list or tuple also Groups.
         default_scheme: "http" or "https", for a URL without a scheme.
 
+    Attributes:
+        exhausted: whether it was read to its end.
+        on_listed: called with each page that a sitemap given as a file lists, and
+            the name of that sitemap.
+
     Raises:
         ConfigError: for what is none of these.
         InputError: when a list cannot be opened.
@@ -72,6 +77,7 @@ class Source:
                 f"default_scheme is 'http' or 'https', got {default_scheme!r}"
             )
         self.groups = _groups_in(given)
+        self.on_listed: Callable[[Request, str], None] | None = None
         self._default_scheme = default_scheme
         self._countable = isinstance(given, str | Path | Sized)
         self._entries = self._open(given)
@@ -154,8 +160,15 @@ class Source:
     def _lines(self, path: str | Path) -> Entries:
         if str(path) != "-" and Path(path).suffix.lower() in SITEMAP_ENDINGS:
             content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
-            return entries_of(content, str(path))
+            return self._told(entries_of(content, str(path)), str(path))
         return self._listed(read_list(path))
+
+    def _told(self, entries: Entries, name: str) -> Entries:
+        """Tell whoever wants to know what a sitemap lists."""
+        for entry in entries:
+            if self.on_listed is not None and isinstance(entry, Request):
+                self.on_listed(entry, name)
+            yield entry
 
     def _listed(self, lines: UrlList) -> Entries:
         with lines:

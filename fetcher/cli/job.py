@@ -84,6 +84,7 @@ def crawl_told(
             db=options["db"],
             resume=options["resume"],
             **compared(options),
+            conditional=options["conditional"],
             **crawl_options(options),
         )
 
