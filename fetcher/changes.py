@@ -207,7 +207,8 @@ class PageRecord(NamedTuple):
     text_hash:  of the visible words; None for what has no facts: what is not HTML, or
                 did not come
     time_s:     from when it could be asked for until its last byte: the connection's
-                part is left out, because which page of a host pays for it is chance
+                part is left out, because which page of a host pays for it is chance;
+                None also for a 304, which takes less than the page
     """
 
     url: str

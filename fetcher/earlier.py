@@ -229,6 +229,7 @@ def _page(row: _Row) -> PageRecord:
     hops, final_url = row.rows("hops"), row.text("final_url") or url
     target = hops[1].needed("url") if len(hops) > 1 else final_url
     text_hash = row.text("text_hash")
+    is_unmodified = row.value("not_modified") is True
     is_known = text_hash is not None and state in (State.OK, State.REDIRECTED)
     return PageRecord(
         url=url,
@@ -244,7 +245,7 @@ def _page(row: _Row) -> PageRecord:
         text_hash=text_hash if is_known else None,
         certificate=_certificate(row.inner("certificate")),
         body_bytes=row.number("body_bytes"),
-        time_s=None if timings is None else _time_s(timings),
+        time_s=None if timings is None or is_unmodified else _time_s(timings),
         findings=tuple(_found(each) for each in row.rows("findings")),
     )
 

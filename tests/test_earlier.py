@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +186,28 @@ def test_a_baseline_that_is_not_there_is_known_before_anything_is_fetched(tmp_pa
         with pytest.raises((ConfigError, InputError), match=said):
             crawl(["http://127.0.0.1:1/"], **how)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_of_the_first_schema_is_read_as_it_is(tmp_path):
+    """Nothing is migrated by who only reads, and nothing is missing."""
+    path = tmp_path / "runs.db"
+    schema = Path(__file__).parent / "databases/schema1.sql"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema.read_text())
+        connection.execute("pragma application_id = 0x66657472")
+        connection.execute("pragma user_version = 1")
+        connection.execute("update runs set state = 'finished' where id = 2")
+        connection.commit()
+    with earlier_run(f"{path}:1") as before, earlier_run(f"{path}:2") as after:
+        assert [each.kind for each in compare(before, after).listed if each.kind]
+        assert after.samples(next(after.pages()).url)
+
+
+def test_how_long_a_304_took_says_nothing_of_the_page(tmp_path):
+    """A page that is fetched whole again is not slower than its 304s were."""
+    path = tmp_path / "runs.jsonl"
+    row = {**ROW, "timings": {"ttfb_s": 0.25, "transfer_s": 0.25}}
+    rows = [row, {**row, "url": "https://b.example/", "not_modified": True}]
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
+    with earlier_run(path) as found:
+        assert [each.time_s for each in found.pages()] == [0.5, None]

@@ -37,18 +37,24 @@ __all__ = [
 
 USUAL_RUNS = 10  # of which a page's usual time and size are taken
 CERTIFICATES_KNOWN = 10_000
+# How long a 304 took says nothing of the page.
+TTFB_US = "case when not_modified then null else ttfb_us end"
 # What does not decide which pages a run comes to, nor which links it looks at.
 NOT_OF_SCOPE = frozenset({"max_bytes", "max_redirects", "accept", "user_agent"})
 
 _PAGES = """
-    select urls.url, state, status, kind, reason.text, final.url, hops.text,
+    select urls.url, pages.state, status, kind, reason.text, final.url, hops.text,
            title, canonical, robots, text_hash, certificate_id, body_bytes,
-           ttfb_us, transfer_us
+           {ttfb_us}, transfer_us
     from pages join urls on urls.id = pages.url_id
     left join urls final on final.id = final_url_id
     left join texts reason on reason.id = reason_id
     left join texts hops on hops.id = hops_id
     left join versions on versions.id = version_id
+"""
+_SAMPLE = """
+    select {ttfb_us}, transfer_us, body_bytes, state from pages
+    where run_id = ? and url_id = (select id from urls where url = ?)
 """
 _FINDINGS = """
     select url, rule, severity, text from findings
@@ -61,14 +67,12 @@ _LINKS = """
     join texts on texts.id = message_id
     where run_id = ? and target_id is not null order by findings.id
 """
-_LAST_GOOD = f"""
-    {_PAGES} join runs on runs.id = pages.run_id
+_LAST_GOOD = f"""{_PAGES}
+    join runs on runs.id = pages.run_id
     where urls.url = ? and runs.job = ? and runs.id <= ?
-    and state in ('ok', 'redirected') and runs.state = 'finished'
+    and pages.state in ('ok', 'redirected') and runs.state = 'finished'
     order by runs.id desc limit 1
-""".replace("select urls.url, state", "select urls.url, pages.state").replace(
-    "and state in", "and pages.state in"
-)
+"""
 
 
 class RememberedRun:
@@ -107,6 +111,10 @@ class RememberedRun:
         as_said = state == "finished" and not _is_cut(self._options, pages)
         self.is_whole = as_said if is_whole is None else is_whole
         self._certificates: dict[int, CertificateRecord] = {}
+        (schema,) = connection.execute("pragma user_version").fetchone()
+        self._ttfb_us = (
+            TTFB_US if schema >= 3 else "ttfb_us"
+        )  # an older file, read only
 
     @property
     def scope(self) -> object:
@@ -146,7 +154,10 @@ class RememberedRun:
         findings = self._findings()
         url, found = next(findings, (None, ()))
         rows = self._connection.execute(
-            f"{_PAGES} where run_id = ? order by urls.url", (self.number,)
+            f"{_PAGES} where run_id = ? order by urls.url".format(
+                ttfb_us=self._ttfb_us
+            ),
+            (self.number,),
         )
         for row in rows:
             page = self._record(row)
@@ -158,7 +169,7 @@ class RememberedRun:
     def last_good(self, url: str) -> PageRecord | None:
         """Return a URL's page as it last came as it should, up to this run."""
         row = self._connection.execute(
-            _LAST_GOOD, (url, self.job, self.number)
+            _LAST_GOOD.format(ttfb_us=self._ttfb_us), (url, self.job, self.number)
         ).fetchone()
         return None if row is None else self._record(row)
 
@@ -167,8 +178,7 @@ class RememberedRun:
         found = []
         for number in self._usual_runs:
             row = self._connection.execute(
-                "select ttfb_us, transfer_us, body_bytes, state from pages"
-                " where run_id = ? and url_id = (select id from urls where url = ?)",
+                _SAMPLE.format(ttfb_us=self._ttfb_us),
                 (number, url),
             ).fetchone()
             if row is not None and row[3] in (State.OK, State.REDIRECTED):

@@ -353,7 +353,7 @@ class Recorder:
         write = self._database.connection.executemany
         write(
             "insert or replace into pages values"
-            " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._rows,
         )
         write(
@@ -534,6 +534,7 @@ class Recorder:
             *[None if s is None else round(s * 1e6) for s in timings[1:]],
             None if page.attempt == 1 else page.attempt,
             page.depth or None,
+            1 if page.not_modified else None,
         )
 
     def _put_findings(self, url_id: int, findings: Sequence[Finding]) -> None:
