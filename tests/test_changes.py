@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,7 @@ from fetcher.redact import redacted_parts
 from fetcher.report import Report
 from fetcher.testing import make_page
 
+ROOT = Path(__file__).parent.parent
 AT = datetime(2026, 11, 22, 19, tzinfo=UTC)
 URL = "https://a.example/"
 GOOD = PageRecord(URL, "ok", 200, final_url=URL, title="T", text_hash="1")
@@ -489,3 +491,9 @@ def test_what_came_from_one_run_to_the_other_goes_on_the_way_back(one, other):
         for kind, url, before, after in seen(one, other)
         if url in urls[0] & urls[1]
     }
+
+
+def test_every_kind_is_in_the_reference():
+    """docs/reference/changes.md says of each kind when it is told."""
+    text = (ROOT / "docs/reference/changes.md").read_text()
+    assert [kind for kind in ChangeKind if f"`{kind}`" not in text] == []

@@ -211,3 +211,13 @@ def test_how_long_a_304_took_says_nothing_of_the_page(tmp_path):
     path.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
     with earlier_run(path) as found:
         assert [each.time_s for each in found.pages()] == [0.5, None]
+
+
+def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
+    """What is longer than any row of ours is refused before it is read to its end."""
+    monkeypatch.setattr("fetcher.earlier.ROW_MAX_BYTES", 1_000)
+    path = tmp_path / "runs.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + "x" * 10_000)
+    said = f"line 2 of {path} is longer than 1,000 bytes"
+    with pytest.raises(InputError, match=said), earlier_run(path):
+        pass
