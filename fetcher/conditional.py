@@ -47,6 +47,8 @@ Fields = tuple[tuple[str, str], ...]
 
 OK, NOT_MODIFIED, PRECONDITION_FAILED = 200, 304, 412
 BYTES_UNDER_WAY = 16_000_000  # of packed bodies with workers; more are not sent along
+# Each 304 may bring new fields: a page that has more is fetched.
+KEPT_MAX_CHARS = 32_768
 VALIDATOR_MAX_CHARS = 1_000  # what is longer is not worth being sent back
 DIGEST_BYTES = 16
 # Of the caller's own fields, those that are no secret: any other may be one, and a
@@ -150,6 +152,10 @@ class Conditions:
             return True
         self._distrusted.add(request.origin)
         return False
+
+    def forget(self, request: Request) -> None:
+        """Take note that a request has no answer."""
+        self._forget(request)
 
     def _forget(self, request: Request) -> tuple[bytes | None, int]:
         asked, sent_bytes = self._under_way.pop(id(request), (None, 0))
@@ -255,7 +261,10 @@ def kept_fields(page: Page) -> Fields:
     dropped = OF_ONE_ANSWER
     if "connection" in headers:
         dropped = dropped | _words(headers, "connection")
-    return tuple([line for line in headers.lines if line[0].lower() not in dropped])
+    kept = [line for line in headers.lines if line[0].lower() not in dropped]
+    if sum([len(name) + len(value) for name, value in kept]) > KEPT_MAX_CHARS:
+        return ()
+    return tuple(kept)
 
 
 def _may_be_stored(headers: Headers) -> bool:

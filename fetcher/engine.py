@@ -740,7 +740,8 @@ class _Run:
         self._room.set()
         if isinstance(outcome, WorkerLost) and self._ask_plainly(request, outcome):
             return
-        if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+        if not self._is_of_use(outcome, request):
+            assert isinstance(outcome, Page)  # noqa: S101 -- for the types
             self._ask_over(request, outcome)
             return
         page = self._page_of(request, outcome)
@@ -757,9 +758,14 @@ class _Run:
         if final:
             self._settle(page, request)
 
-    def _is_of_use(self, page: Page, request: Request) -> bool:
+    def _is_of_use(self, outcome: object, request: Request) -> bool:
         """Whether an answer tells of the page, and not only of how it was asked for."""
-        return self._conditions is None or self._conditions.end(request, page)
+        if self._conditions is None:
+            return True
+        if isinstance(outcome, Page):
+            return self._conditions.end(request, outcome)
+        self._conditions.forget(request)
+        return True
 
     def _ask_over(self, request: Request, page: Page) -> None:
         self._frontier.repeat(page, request, time.monotonic())
@@ -919,7 +925,7 @@ class _Run:
         """Give every URL that was read its Page, when the run was cut short."""
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
-            if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+            if not self._is_of_use(outcome, request):
                 continue  # it stays under way, to be cancelled
             page = self._page_of(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:

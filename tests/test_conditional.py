@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from fetcher import Expectation, conditional, crawl
+from fetcher import Expectation, conditional, crawl, engine
 from fetcher.conditional import (
     Conditions,
     Known,
@@ -570,15 +570,7 @@ def test_the_command_fetches_all_the_same_if_told_so(path, tmp_path):
         command = [sys.executable, "-m", "fetcher"]
         for more in ([], [], ["--no-conditional"]):
             ended = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "fetcher",
-                    server.url + "a",
-                    "--db",
-                    path,
-                    *more,
-                ],
+                [*command, server.url + "a", "--db", path, *more],
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 capture_output=True,
                 check=False,
@@ -598,6 +590,28 @@ def test_pages_of_a_group_are_asked_as_its_group_is(path):
             crawl(groups, db=path, pool=InProcess())
         asked = {*zip(at.paths[2:], conditions_of(at)[2:], strict=True)}
         assert asked == {("/a", True), ("/b", False)}
+
+
+def test_a_lost_worker_leaves_nothing_of_what_was_sent_along(path, monkeypatch):
+    """However many workers die, there is room for the bodies of other pages."""
+    made = []
+
+    class Noted(Conditions):
+        def __init__(self, *args, **more):
+            super().__init__(*args, **more)
+            made.append(self)
+
+    class Losing(InProcess):
+        def apply_async(self, func, args=(), kwds=None, callback=None, **more):
+            assert args[0].known is not None
+            more["error_callback"](MemoryError("none left"))
+
+    monkeypatch.setattr(engine, "Conditions", Noted)
+    with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
+        look(server, path)
+        (page,) = look(server, path, pool=Losing()).values()
+    assert page.failure.kind is Kind.WORKER_LOST
+    assert repr(made[-1]) == "<Conditions: 0 under way, 0 bytes>"
 
 
 # The rules, one by one.
@@ -667,6 +681,23 @@ def test_what_belongs_to_one_connection_or_visitor_is_not_kept():
     page = answer_of(*fields, *DATED, "Age: 3", "Transfer-Encoding: chunked")
     names = [name for name, _ in kept_fields(page)]
     assert names == ["Content-Type", "ETag", "Last-Modified"]
+
+
+def test_fields_that_grow_with_every_304_end_in_the_page_itself(path):
+    """A server cannot make the database grow without end."""
+    looks = iter(range(99))
+
+    def make(head: str) -> bytes:
+        if field(head, "if-none-match") is None:
+            return html(BODY, 'ETag: "1"')(head)
+        return not_modified(now(), f"X-{next(looks)}: {'x' * 8_000}")
+
+    with serve(Site(a=make)) as server:
+        for _ in range(7):
+            look(server, path)
+        assert conditions_of(server) == [False, *[True] * 5, False]
+    ((fields,),) = rows(path, "select fields from heads")
+    assert len(fields) < 1_000
 
 
 def test_repeated_fields_are_replaced_together():
