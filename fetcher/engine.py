@@ -242,15 +242,14 @@ def crawl(
         "default_scheme": default_scheme,
         **_plain(following, how),
     }
-    comparing = _comparing(baseline, db, text_filter)
-    if comparing is not None:
-        db = comparing.db
+    if text_filter is not None and db is None and baseline is None:
+        raise ConfigError("text_filter= needs a db= or a baseline= to compare with")
     run = _Run(
         source=source,
-        open_recorder=None
-        if db is None
-        else partial(_recorder, db, urls, asked, resume),
-        comparing=comparing,
+        open_comparing=None
+        if db is None and baseline is None
+        else partial(_comparing, baseline, db, text_filter),
+        open_recorder=partial(_recorder, urls=urls, options=asked, resume=resume),
         conditional=conditional,
         frontier=Frontier(
             per_host=per_host,
@@ -340,8 +339,8 @@ class _Run:
         self,
         *,
         source: Source,
-        open_recorder: Callable[[], Recorder] | None,
-        comparing: Comparing | None,
+        open_comparing: Callable[[], Comparing] | None,
+        open_recorder: Callable[[str | Path], Recorder],
         frontier: Frontier,
         sites: _Sites,
         conditional: bool,
@@ -374,7 +373,8 @@ class _Run:
         self._stop = stop
         self._on_progress = on_progress
         self._open_recorder = open_recorder
-        self._comparing = comparing
+        self._open_comparing = open_comparing
+        self._comparing: Comparing | None = None
         self._recorder: Recorder | None = None
         self._conditional = conditional
         self._conditions: Conditions | None = None
@@ -408,8 +408,8 @@ class _Run:
 
     def run(self, pool: PoolLike | None, workers: int | None) -> Report:
         """Run to the end, on the pool that was given or on one of our own."""
-        if self._open_recorder is not None:
-            self._remember(self._open_recorder)
+        if self._open_comparing is not None:
+            self._remember(self._open_comparing)
         own: Pool | None = None
         try:
             with self._interrupts.deferred():
@@ -436,15 +436,18 @@ class _Run:
                 own.join()
             self._frontier.close()
             self._sites.close()
-            if self._recorder is not None:
-                self._recorder.close()
-            if self._comparing is not None:
-                self._comparing.close()
+            try:
+                if self._recorder is not None:
+                    self._recorder.close()
+            finally:
+                if self._comparing is not None:
+                    self._comparing.close()
 
-    def _remember(self, open_recorder: Callable[[], Recorder]) -> None:
+    def _remember(self, open_comparing: Callable[[], Comparing]) -> None:
         """Open the file that remembers the run, before anything else is done."""
         try:
-            self._recorder = recorder = open_recorder()
+            self._comparing = open_comparing()
+            self._recorder = recorder = self._open_recorder(self._comparing.db)
         except BaseException:
             self._outputs.abort()
             self._frontier.close()
@@ -1160,12 +1163,8 @@ def _comparing(
     baseline: int | str | Path | None,
     db: str | Path | None,
     text_filter: Filter | None,
-) -> Comparing | None:
-    """Find what a run is compared with; None: with nothing."""
-    if db is None and baseline is None:
-        if text_filter is not None:
-            raise ConfigError("text_filter= needs a db= or a baseline= to compare with")
-        return None
+) -> Comparing:
+    """Find what a run is compared with."""
     from .comparing import Comparing
 
     return Comparing(baseline, db, text_filter)

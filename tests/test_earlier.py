@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -221,3 +222,40 @@ def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
     said = f"line 2 of {path} is longer than 1,000 bytes"
     with pytest.raises(InputError, match=said), earlier_run(path):
         pass
+
+
+@pytest.mark.slow
+def test_a_run_that_is_continued_is_compared_as_an_unbroken_one(
+    site, tmp_path, answers
+):
+    """What came before the interruption counts, and links are remembered once."""
+    db = tmp_path / "runs.db"
+    run(site, tmp_path, db=db)
+    answers["/b"] = message(b"no", "404 Not Found")
+
+    def interrupt(page):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(site, tmp_path, db=db, callback=interrupt)
+    changes = run(site, tmp_path, db=db, resume=True).changes
+    found = [(each.kind, each.url) for each in changes.listed]
+    assert found == [("page-broken", f"{site.url}b"), ("link-broken", f"{site.url}b")]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_makes_nothing_gone(site, tmp_path):
+    """`--max-pages` and a soft stop: what was not come to is not told."""
+    db = tmp_path / "runs.db"
+    run(site, tmp_path, db=db)
+    stop = threading.Event()
+    report = run(site, tmp_path, db=db, stop=stop, callback=lambda page: stop.set())
+    assert report.interrupted
+    assert "page-gone" not in report.changes.counts
+    assert report.changes.remarks == [
+        "the run did not come to its end: what is gone is not told"
+    ]
+    for _ in range(2):
+        changes = run(site, tmp_path, db=db, max_pages=1, check_links=False).changes
+        assert not changes
+        assert changes.remarks
