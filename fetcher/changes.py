@@ -346,7 +346,8 @@ class Changes:
     remarks: list[str] = field(default_factory=list)
     has_new_trouble: bool = False
 
-    def __bool__(self) -> bool:
+    @property
+    def has_news(self) -> bool:
         """Whether anything changed; what is still as bad as it was has not."""
         return any(kind.is_news for kind in self.counts)
 
@@ -382,7 +383,7 @@ class Changes:
         return {
             "since": self.since,
             "since_at": at and at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "changed": bool(self),
+            "changed": self.has_news,
             "new_trouble": self.has_new_trouble,
             "counts": {
                 kind.value: self.counts[kind]

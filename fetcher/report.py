@@ -471,7 +471,8 @@ class Report:
             self.site = other.site
         elif other.site is not None:
             self.site.merge(other.site)
-        self.changes = self.changes or other.changes
+        if self.changes is None:
+            self.changes = other.changes
         self._merge_lists(other)
 
     def _merge_lists(self, other: Report) -> None:

@@ -30,6 +30,7 @@ from fetcher.changes import (
     counted,
     unified,
 )
+from fetcher.export import json as json_format
 from fetcher.export import markdown, nagios, text, text_changes
 from fetcher.redact import redacted_parts
 from fetcher.report import Report
@@ -345,9 +346,9 @@ def test_a_diff_of_hostile_texts_takes_little_time_and_room():
 HOSTILE = "\x1b[2J\u202e<script>`|[x](javascript:1)"
 
 
-def hostile_changes():
+def hostile_changes(kinds=tuple(ChangeKind)):
     changes = Changes(since=f"run {HOSTILE}", since_at=AT)
-    for kind in ChangeKind:
+    for kind in kinds:
         url = f"https://user:secret@a.example/?token=abc&x={HOSTILE}"
         diff = (f"+{HOSTILE}",) if kind is ChangeKind.TEXT else ()
         changes.add(Change(kind, url, HOSTILE, HOSTILE, HOSTILE, diff, 3))
@@ -376,6 +377,7 @@ def written(exporter, report):
 
 
 WAYS = {
+    "json": lambda report: written(json_format.open_exporter, report),
     "text": lambda report: written(text.open_exporter, report),
     "markdown": lambda report: written(markdown.open_exporter, report),
     "nagios": nagios.line_of,
@@ -384,10 +386,14 @@ WAYS = {
 }
 
 
+STILL = [kind for kind in ChangeKind if not kind.is_news]
+
+
+@pytest.mark.parametrize("kinds", [tuple(ChangeKind), STILL], ids=["all", "no news"])
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_hostile_texts_and_secrets_do_not_reach_a_terminal(way):
+def test_hostile_texts_and_secrets_do_not_reach_a_terminal(way, kinds):
     """Titles, texts and URLs of strangers are shown, never obeyed; secrets hidden."""
-    shown = way(reported(hostile_changes()))
+    shown = way(reported(hostile_changes(kinds)))
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "secret" not in shown
@@ -409,7 +415,7 @@ def test_the_comment_in_ci_stays_within_its_lines():
 def test_a_report_says_that_nothing_changed_and_what_is_still_down():
     """The line for who looks every morning."""
     changes = compare(Remembered([DOWN]), Remembered([DOWN]))
-    assert not changes
+    assert not changes.has_news
     assert str(changes) == "nothing changed (1 page is still down)"
     shown = WAYS["text"](reported(changes))
     assert (
@@ -464,7 +470,7 @@ MIRRORED = {
 def test_a_run_is_as_it_is(run):
     """Compared with itself nothing changed, whatever is in it."""
     changes = compare(run, run)
-    assert not changes
+    assert not changes.has_news
     assert not changes.has_new_trouble
 
 
@@ -497,3 +503,14 @@ def test_every_kind_is_in_the_reference():
     """docs/reference/changes.md says of each kind when it is told."""
     text = (ROOT / "docs/reference/changes.md").read_text()
     assert [kind for kind in ChangeKind if f"`{kind}`" not in text] == []
+
+
+def test_halves_of_a_run_keep_what_changed():
+    """`merge` takes the changes of whichever has some, also where nothing changed."""
+    halves = [Report(), Report()]
+    halves[0].changes = Changes(since="run 1")
+    whole, other = halves
+    whole.merge(other)
+    assert whole.changes is not None
+    other.merge(whole)
+    assert other.changes is whole.changes

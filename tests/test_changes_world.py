@@ -219,7 +219,7 @@ def test_of_a_world_that_changes_each_run_tells_exactly_what_changed(
         told = {(each.kind, _path(each.url)) for each in changes.listed}
         assert (name, told) == (name, expected), report.findings
         assert sum(changes.counts.values()) == len(changes.listed) == len(expected)
-        assert bool(changes) == any(kind.is_news for kind, _ in expected)
+        assert changes.has_news == any(kind.is_news for kind, _ in expected)
         assert changes.remarks == []
         if name in NEWS_DIFFS:
             (text,) = changes.of(ChangeKind.TEXT)

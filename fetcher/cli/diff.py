@@ -86,7 +86,7 @@ def diff(
     with earlier_run(before) as old, earlier_run(after) as new:
         changes = compare(old, new, lambda _: keeps)
     tell(redacted_parts(changes) if redact else changes, form, color)
-    return FELL_SHORT if changes else ALL_WELL
+    return FELL_SHORT if changes.has_news else ALL_WELL
 
 
 def tell(changes: Changes, form: str, color: str) -> None:

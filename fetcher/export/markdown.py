@@ -197,7 +197,7 @@ def _count(number: int, one: str, many: str) -> str:
 
 def of_changes(changes: Changes) -> bytes:
     """Return a comment on nothing but what changed; 60 lines at most as well."""
-    verdict = "something changed" if changes else "nothing changed"
+    verdict = "something changed" if changes.has_news else "nothing changed"
     lines = [f"### fetcher: {verdict}", "", _changed(changes)]
     section = _changes(changes)
     if section.total:

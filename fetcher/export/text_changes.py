@@ -37,7 +37,7 @@ def heading_of(changes: Changes) -> str:
     """Return since when: "What changed since run 3, 2026-11-22 19:00 UTC"."""
     at = changes.since_at
     when = "" if at is None else f", {at:%Y-%m-%d %H:%M} UTC"
-    what = "What changed" if changes else "Nothing changed"
+    what = "What changed" if changes.has_news else "Nothing changed"
     return f"{what} since {changes.since}{when}"
 
 
