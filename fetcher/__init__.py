@@ -23,6 +23,7 @@ _HOMES = {
     "Facts": "models",
     "Failure": "models",
     "FetcherError": "errors",
+    "Filter": "text_lines",
     "Finding": "models",
     "Following": "models",
     "Group": "groups",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from .pool import WorkerLost as WorkerLost
     from .report import Report as Report
     from .site_report import SiteReport as SiteReport
+    from .text_lines import Filter as Filter
     from .transport import get_url as get_url
 
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ConfigError
 from .models import Finding, Headers, Severity, Timings
+from .patterns import compiled
 from .redact import redacted, redacted_headers
 from .urls import BadUrl, parse
 
@@ -38,7 +39,6 @@ __all__ = ["Expectation", "Expected", "Rule", "by_url", "judge"]
 EXCERPT_MAX_CHARS = 200
 BEFORE_CHARS = 60  # of an excerpt, before the place that it shows
 TOKEN_MAX_CHARS = 8_000  # a URL around a place, in which secrets must be seen as such
-PATTERN_MAX_BYTES = 8 * 1024 * 1024  # of memory; RE2's own default
 NO_CERTIFICATE = "none to look at"
 TOKEN_ENDS = frozenset(" \t\r\n\"'<>")  # no URL goes on beyond these
 
@@ -137,7 +137,7 @@ class Expectation:
         for name in ("contains", "lacks", "matches", "lacks_match"):
             _check_texts(name, getattr(self, name))
         for pattern in (*(self.matches or ()), *(self.lacks_match or ())):
-            _compiled(pattern)
+            compiled(pattern)
         values = [value for _, value in _pairs(self.header)]
         given = [*values, *(self.json or {}).values(), self.redirects_to]
         for value in (*given, self.final_url):
@@ -342,11 +342,11 @@ def _judge_texts(view: _View) -> Iterator[Finding]:
 
 def _judge_patterns(view: _View) -> Iterator[Finding]:
     for pattern in view.expectation.matches or ():
-        if _compiled(pattern).search(view.searchable) is None:
+        if compiled(pattern).search(view.searchable) is None:
             expected = f"a match of /{_cut(pattern)}/"
             yield view.finding(Rule.MATCH, expected, _none_in(view))
     for pattern in view.expectation.lacks_match or ():
-        found = _compiled(pattern).search(view.searchable)
+        found = compiled(pattern).search(view.searchable)
         if found is not None:
             before = view.searchable[: found.start()]
             place = _place(view.text, len(before.decode("utf-8", "replace")))
@@ -358,31 +358,10 @@ def _none_in(view: _View) -> str:
     return f"none in {len(view.text):,} characters"
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> Any:
-    """Return a pattern that takes time in proportion to the text, whatever that is.
-
-    Raises:
-        ConfigError: it is none. RE2 knows no look-around and no back-references.
-    """
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False  # on standard error
-    options.max_mem = PATTERN_MAX_BYTES
-    options.never_capture = True  # groups cost fifty times the search
-    try:
-        return re2.compile(pattern, options)
-    except (re2.error, TypeError, ValueError) as error:
-        said = error.args[0] if error.args else error
-        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        raise ConfigError(f"{pattern!r} is no pattern of RE2: {why}") from error
-
-
 def _pattern_in(value: object) -> Any:
     """Return the pattern that a value between slashes stands for, else None."""
     if isinstance(value, str) and len(value) > 2 and value[0] == value[-1] == "/":
-        return _compiled(value[1:-1])
+        return compiled(value[1:-1])
     return None
 
 

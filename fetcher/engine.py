@@ -68,7 +68,9 @@ from .task import Errand, Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
+    from .changes import Filter  # and what compares, where something is remembered
     from .checks import Expectation, Expected  # imported where something is expected
+    from .comparing import Comparing
     from .site import Site  # which only a run that reads links has to import
     from .store.recorder import Recorder  # and this only one that is remembered
 
@@ -139,6 +141,8 @@ def crawl(
     redact: bool = True,
     db: str | Path | None = None,
     resume: bool = False,
+    baseline: int | str | Path | None = None,
+    text_filter: Filter | None = None,
     conditional: bool = True,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
@@ -182,6 +186,11 @@ def crawl(
             what was saved is not fetched again, and the outputs and the Report are
             those of the whole run. `callback` gets the pages that come now; it had
             the others.
+        baseline: what the run is compared with, in `report.changes`: the number of a
+            run in `db`, or a `.json` or `.jsonl` that an earlier run wrote, or another
+            database (FILE, or FILE:RUN). None: the last finished run of the same `urls`
+            in `db`.
+        text_filter: which part of each page's text counts when that is compared.
         conditional: with `db`: ask whether a page has changed since it came last, and
             take it from there if not (`page.not_modified`). False: fetch it anyway, as
             is done, too, where credentials or cookies of the caller's are sent.
@@ -196,7 +205,7 @@ def crawl(
 
     Raises:
         ConfigError: an option makes no sense.
-        InputError: the list cannot be read.
+        InputError: the list cannot be read, or the baseline.
         OutputError: a file cannot be written.
         MachineError: no worker process can be started.
         ExtractError: `extract` raised or returned what cannot travel.
@@ -233,11 +242,14 @@ def crawl(
         "default_scheme": default_scheme,
         **_plain(following, how),
     }
+    if text_filter is not None and db is None and baseline is None:
+        raise ConfigError("text_filter= needs a db= or a baseline= to compare with")
     run = _Run(
         source=source,
-        open_recorder=None
-        if db is None
-        else partial(_recorder, db, urls, asked, resume),
+        open_comparing=None
+        if db is None and baseline is None
+        else partial(_comparing, baseline, db, text_filter),
+        open_recorder=partial(_recorder, urls=urls, options=asked, resume=resume),
         conditional=conditional,
         frontier=Frontier(
             per_host=per_host,
@@ -327,7 +339,8 @@ class _Run:
         self,
         *,
         source: Source,
-        open_recorder: Callable[[], Recorder] | None,
+        open_comparing: Callable[[], Comparing] | None,
+        open_recorder: Callable[[str | Path], Recorder],
         frontier: Frontier,
         sites: _Sites,
         conditional: bool,
@@ -360,6 +373,8 @@ class _Run:
         self._stop = stop
         self._on_progress = on_progress
         self._open_recorder = open_recorder
+        self._open_comparing = open_comparing
+        self._comparing: Comparing | None = None
         self._recorder: Recorder | None = None
         self._conditional = conditional
         self._conditions: Conditions | None = None
@@ -393,8 +408,8 @@ class _Run:
 
     def run(self, pool: PoolLike | None, workers: int | None) -> Report:
         """Run to the end, on the pool that was given or on one of our own."""
-        if self._open_recorder is not None:
-            self._remember(self._open_recorder)
+        if self._open_comparing is not None:
+            self._remember(self._open_comparing)
         own: Pool | None = None
         try:
             with self._interrupts.deferred():
@@ -421,17 +436,24 @@ class _Run:
                 own.join()
             self._frontier.close()
             self._sites.close()
-            if self._recorder is not None:
-                self._recorder.close()
+            try:
+                if self._recorder is not None:
+                    self._recorder.close()
+            finally:
+                if self._comparing is not None:
+                    self._comparing.close()
 
-    def _remember(self, open_recorder: Callable[[], Recorder]) -> None:
+    def _remember(self, open_comparing: Callable[[], Comparing]) -> None:
         """Open the file that remembers the run, before anything else is done."""
         try:
-            self._recorder = recorder = open_recorder()
+            self._comparing = open_comparing()
+            self._recorder = recorder = self._open_recorder(self._comparing.db)
         except BaseException:
             self._outputs.abort()
             self._frontier.close()
             self._sites.close()
+            if self._comparing is not None:
+                self._comparing.close()
             raise
         settings = {name: each.settings for name, each in self._manners.items()}
         self._conditions = Conditions(recorder, settings, asks=self._conditional)
@@ -946,7 +968,10 @@ class _Run:
             interrupted=interrupted,
             unread=unread,
         )
+        failed = None if in_haste else self._compare(is_whole=not interrupted)
         self._outputs.finish(self._report)
+        if failed is not None:
+            raise failed
         if self._recorder is not None:  # not before: a kill would leave no outputs
             self._recorder.finish(
                 pages=self._report.total,
@@ -955,6 +980,22 @@ class _Run:
                 interrupted=interrupted,
             )
         return self._report
+
+    def _compare(self, *, is_whole: bool) -> StoreError | None:
+        """Note in the report what changed; return what kept that from being told."""
+        recorder, comparing = self._recorder, self._comparing
+        if recorder is None or comparing is None:
+            return None
+        from .comparing import broken_links
+
+        is_whole = is_whole and self._pages_left != 0
+        try:
+            if self._report.site is not None:
+                recorder.add_links(broken_links(self._report.site))
+            self._report.changes = comparing.changes(recorder, is_whole=is_whole)
+        except StoreError as error:  # the outputs are still worth it
+            return error
+        return None
 
     def _count_unread(self, at_most: int | None) -> int | None:
         """Return how many URLs were not read; None if that takes somebody too long."""
@@ -1116,6 +1157,17 @@ def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | No
     from .checks import by_url
 
     return by_url(expect)
+
+
+def _comparing(
+    baseline: int | str | Path | None,
+    db: str | Path | None,
+    text_filter: Filter | None,
+) -> Comparing:
+    """Find what a run is compared with."""
+    from .comparing import Comparing
+
+    return Comparing(baseline, db, text_filter)
 
 
 def _recorder(

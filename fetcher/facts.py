@@ -39,6 +39,7 @@ __all__ = [
     "joined_fragments",
     "link_table",
     "nests_too_deep",
+    "parsed",
     "selected",
     "selected_by",
     "visible_text",
@@ -70,7 +71,7 @@ JSON_MAX_DEPTH = 400  # as turbohtml's; far below what pickle and json can nest
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 WHITE_SPACE = " \t\n\f\r"  # ASCII white space, Infra standard, 4.6
-INVISIBLE = "script,style,template,noscript,iframe,noframes,noembed"
+INVISIBLE: Final = "script,style,template,noscript,iframe,noframes,noembed"
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 OUTLINE_TAGS = (
     *("html", "body", "base", "title", "meta", "link", "script", "img"),
@@ -554,6 +555,13 @@ class _Reader:
         _ = self._images, self._structured_data, self.read_link_count()
         capped = self._capped | self._outline.capped
         return tuple(sorted([*capped, *["markup"] * self._is_cut]))
+
+
+def parsed(
+    content: bytes, charset: str | None = None, *, most_tags: int = MARKUP_MAX_TAGS
+) -> Document:
+    """Return a page's tree, or that of its first tags, within the page's memory."""
+    return _parse(_first_tags(content, most_tags), charset).document
 
 
 class _Parsed(NamedTuple):

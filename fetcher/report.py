@@ -27,6 +27,7 @@ from .models import Finding, Kind, Severity, State, Timings
 from .redact import redacted_parts
 
 if TYPE_CHECKING:
+    from .changes import Changes
     from .page import Page
     from .site_report import SiteReport
 
@@ -254,6 +255,8 @@ class Report:
         interrupted: whether it was stopped before its end.
         insecure: whether any certificate was taken.
         site: what came of links; None where none were followed or checked.
+        changes: what is otherwise than in an earlier run; None where it was compared
+            with none.
     """
 
     def __init__(
@@ -281,6 +284,7 @@ class Report:
         self.interrupted = False
         self.insecure = insecure
         self.site: SiteReport | None = None
+        self.changes: Changes | None = None
         self._spreads = [Spread() for _ in Timings._fields]
         self._timings: list[Timings] = []
         self._slowest: list[SlowPage] = []
@@ -467,6 +471,8 @@ class Report:
             self.site = other.site
         elif other.site is not None:
             self.site.merge(other.site)
+        if self.changes is None:
+            self.changes = other.changes
         self._merge_lists(other)
 
     def _merge_lists(self, other: Report) -> None:
@@ -614,6 +620,7 @@ class Report:
             },
             "findings": self._findings_to_dict(),
             "site": self.site and self.site.to_dict(),
+            "changes": None if self.changes is None else self.changes.to_dict(),
             "ending_certificates": {
                 "within_days": CERTIFICATE_WARNING.days,
                 "unlisted_pages": self._certificates_unlisted,

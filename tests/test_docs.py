@@ -37,7 +37,7 @@ def help_of(*command: str) -> str:
 
 
 COMMANDS = [
-    *((), ("demo",), ("completion",)),
+    *((), ("demo",), ("diff",), ("completion",)),
     *(("db", "info"), ("db", "check"), ("db", "prune")),
 ]
 

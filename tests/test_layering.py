@@ -22,14 +22,14 @@ PACKAGE = Path(fetcher.__file__).parent
 # A row's modules import only from rows above it, or inside their own package.
 ROWS = (
     {"errors", "models", "pool"},
-    {"descriptors", "guard", "link_table", "memory", "urls", "warm"},
+    {"descriptors", "guard", "link_table", "memory", "patterns", "urls", "warm"},
     {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
-    {"backlog", "page"},
-    {"conditional", "shown", "site_report"},
+    {"backlog", "page", "text_lines"},
+    {"changes", "conditional", "shown", "site_report"},
     {"checks", "config", "frontier", "report", "rules", "store", "transport"},
     {"export", "groups", "output"},
-    {"hints", "interrupts", "options", "source", "task"},
-    {"site"},
+    {"earlier", "hints", "interrupts", "options", "source", "task"},
+    {"comparing", "site"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
     {"__init__", "__main__", "cli"},  # the faces: they may name each other
@@ -41,6 +41,7 @@ PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
     *("conditional", "groups", "hints", "link_table", "options", "site_report"),
+    *("changes", "patterns", "text_lines"),
 }
 IMPURE = set(ROW_OF) - PURE
 
@@ -60,7 +61,7 @@ OWNERS = {
     "os.forkpty": {"pool"},
     "print": {"__main__", "cli"},
     "pycurl": {"transport"},
-    "re2": {"checks"},
+    "re2": {"patterns"},
     "requests": {"transport"},
     "resource.setrlimit": {"descriptors", "memory"},
     "rich": {"cli", "export"},
@@ -69,7 +70,7 @@ OWNERS = {
     "protego": {"robots"},
     "sys.argv": {"__main__", "cli"},
     "tldextract": {"urls"},
-    "turbohtml": {"facts"},
+    "turbohtml": {"facts", "text_lines"},
     "urllib3": {"transport"},
     # What would make a pure module answer differently tomorrow, or elsewhere.
     "datetime.date.today": IMPURE,
@@ -281,7 +282,11 @@ BAD = [
     ("helpers.py", "x = 1", "helpers has no row: give it a row"),
     ("helpers/text.py", "x = 1", "helpers has no row: give it a row"),
     ("facts.py", "import bs4", "facts uses bs4: it belongs to page alone"),
-    ("page.py", "from turbohtml import parse", "turbohtml: it belongs to facts alone"),
+    (
+        "page.py",
+        "from turbohtml import parse",
+        "turbohtml: it belongs to facts and text_lines alone",
+    ),
     ("transport.py", "import can_ada as ada", "can_ada: it belongs to facts and urls"),
     ("engine.py", "import requests", "requests: it belongs to transport alone"),
     ("models.py", "import requests", "models uses requests"),

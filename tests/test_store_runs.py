@@ -506,6 +506,7 @@ def test_a_database_of_the_first_schema_loses_nothing(first_schema):
     Database(first_schema).close()
     assert rows(first_schema, "pragma user_version") == [(layout.SCHEMA_VERSION,)]
     after = {name: rows(first_schema, f"select * from {name}") for name in tables}
+    after["pages"] = [row[:-1] for row in after["pages"] if row[-1] is None]
     assert after == before
     assert rows(first_schema, "select * from heads") == []
     assert problems(first_schema) == []

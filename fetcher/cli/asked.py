@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError
+from .diff import text_filter
 from .telling import said
 
 if TYPE_CHECKING:
     from ..checks import Expectation
     from ..models import Request
 
-__all__ = ["crawl_options", "given_of", "total_of"]
+__all__ = ["compared", "crawl_options", "given_of", "total_of"]
 
 
 def given_of(text: str) -> str | Path | Request:
@@ -97,6 +98,16 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "deny_net": options["deny_net"],
         "trust_proxy": options["trust_proxy"],
     }
+
+
+def compared(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return with what crawl() is to compare the run, and how."""
+    ignore = options["diff_ignore"]
+    keeps = text_filter(options["diff_css"], options["diff_xpath"], ignore)
+    baseline: str | None = options["baseline"]
+    if baseline is not None and baseline.isdecimal() and not Path(baseline).exists():
+        return {"baseline": int(baseline), "text_filter": keeps}
+    return {"baseline": baseline, "text_filter": keeps}
 
 
 def expectation(options: Mapping[str, Any]) -> Expectation | None:

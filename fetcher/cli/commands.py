@@ -11,6 +11,7 @@ from .. import __version__
 from .asked import given_of
 from .codes import ALL_WELL
 from .db import db
+from .diff import diff
 from .flags import job_options
 from .job import run_job
 from .shape import FETCH, Fetcher, Job, option
@@ -91,6 +92,7 @@ def demo(*, serve: bool, port: int, **options: object) -> int:
 
 
 command.add_command(db)
+command.add_command(diff)
 
 
 @command.command()

@@ -294,6 +294,44 @@ EXPECT_OPTIONS = (
 )
 
 
+CHANGE_OPTIONS = (
+    option(
+        "Changes",
+        "--baseline",
+        metavar="RUN|FILE[:RUN]",
+        help="Compare with this run in --db, or with an earlier .json, .jsonl or"
+        " database.  [default: the last finished run of this input in --db]",
+    ),
+    option(
+        "Changes",
+        "--fail-on",
+        type=click.Choice(("any", "new", "none")),
+        default="any",
+        show_default=True,
+        help="Exit code 1 for anything that is wrong, for what was not wrong in the"
+        " baseline, or never.",
+    ),
+    option(
+        "Changes",
+        "--diff-css",
+        metavar="SELECTOR",
+        help="Compare only the text that this CSS selector finds.",
+    ),
+    option(
+        "Changes",
+        "--diff-xpath",
+        metavar="PATH",
+        help="Compare only the text that this XPath finds (without axes).",
+    ),
+    option(
+        "Changes",
+        "--diff-ignore",
+        multiple=True,
+        metavar="REGEX",
+        help="Leave lines of text out that match (RE2); repeatable.",
+    ),
+)
+
 REQUEST_OPTIONS = (
     option(
         "Pace",
@@ -503,6 +541,7 @@ REQUEST_OPTIONS = (
         is_flag=True,
         help="Continue the last run of this input in --db, if it was cut short.",
     ),
+    *CHANGE_OPTIONS,
     option(
         "Result",
         "--conditional/--no-conditional",

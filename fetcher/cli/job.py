@@ -12,7 +12,7 @@ import click
 
 from ..errors import NothingLeft, OutputError
 from ..interrupts import StopSignals
-from .asked import crawl_options, total_of
+from .asked import compared, crawl_options, total_of
 from .codes import ALL_WELL, FELL_SHORT
 from .progress import Teller
 from .telling import color_of, is_terminal, note
@@ -32,6 +32,10 @@ def run_job(
     """Run crawl() as the options say; return the exit code."""
     if options["nagios"] and options["stdout_format"] != "text":
         raise click.UsageError("--nagios prints one line: leave --format out")
+    if options["nagios"] and options["fail_on"] != "any":
+        raise click.UsageError(
+            "--nagios has exit codes of its own: leave --fail-on out"
+        )
     if options["resume"] and options["db"] is None:
         raise click.UsageError("--resume needs the --db that remembers the run")
     with StopSignals() as signals:
@@ -39,7 +43,8 @@ def run_job(
             report = crawl_told(given, options, signals)
         except NothingLeft as finished:
             note(str(finished))
-            return ALL_WELL if finished.ok else FELL_SHORT
+            is_well = finished.ok or options["fail_on"] == "none"
+            return ALL_WELL if is_well else FELL_SHORT
         except KeyboardInterrupt as interrupt:
             if signals.first is None:  # none of ours
                 raise
@@ -52,7 +57,7 @@ def run_job(
         return tell_nagios(report, redact=options["redact"])
     if signals.first is not None:
         return interrupted(report, signals.first)
-    return exit_code(report, name)
+    return exit_code(report, name, fail_on=options["fail_on"])
 
 
 def crawl_told(
@@ -78,6 +83,7 @@ def crawl_told(
             on_progress=teller.on_progress,
             db=options["db"],
             resume=options["resume"],
+            **compared(options),
             conditional=options["conditional"],
             **crawl_options(options),
         )

@@ -19,8 +19,15 @@ __all__ = ["exit_code", "interrupted", "tell_nagios"]
 UNREACHED_KINDS = ("dns", "unreachable")
 
 
-def exit_code(report: Report, name: str) -> int:
-    """Return what the run comes to for a shell, and say why where it is no answer."""
+def exit_code(report: Report, name: str, *, fail_on: str = "any") -> int:
+    """Return what the run comes to for a shell, and say why where it is no answer.
+
+    Args:
+        report: of the run.
+        name: of what was asked for.
+        fail_on: "any": whatever is wrong; "new": what was not wrong in the run that it
+            is compared with, and without one whatever is wrong; "none".
+    """
     if not report.total:
         note(f"no URL in {name}")
         return NOT_DONE
@@ -30,7 +37,11 @@ def exit_code(report: Report, name: str) -> int:
             " looks like no network. To see fetcher at work without one: fetcher demo"
         )
         return NOT_DONE
-    return ALL_WELL if report.ok else FELL_SHORT
+    if fail_on == "none" or report.ok:
+        return ALL_WELL
+    if fail_on == "new" and report.changes is not None:
+        return FELL_SHORT if report.changes.has_new_trouble else ALL_WELL
+    return FELL_SHORT
 
 
 def found_no_network(report: Report) -> bool:

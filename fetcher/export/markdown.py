@@ -20,11 +20,12 @@ from .escape import printable
 from .findings import COUNTED_AS, LinkRule, address_of, bad_targets
 
 if TYPE_CHECKING:
+    from ..changes import Change, Changes
     from ..page import Page
     from ..report import Report
     from ..site_report import BadTarget, SiteReport
 
-__all__ = ["LINES_MAX", "Markdown", "open_exporter"]
+__all__ = ["LINES_MAX", "Markdown", "of_changes", "open_exporter"]
 
 LINES_MAX = 60
 FOLD_LINES = 6  # a blank one, <details>, a blank one, a blank one, </details>, "more"
@@ -79,11 +80,14 @@ def _head(report: Report) -> list[str]:
         sentences.append("the run was interrupted")
     if report.insecure:
         sentences.append("certificates were not verified (`--insecure`)")
+    if report.changes is not None:
+        sentences.append(_changed(report.changes))
     return [f"### fetcher: {verdict}", "", "; ".join(sentences)]
 
 
 def _sections(report: Report) -> list[Section]:
-    found = [_shortfalls(report)]
+    found = [] if report.changes is None else [_changes(report.changes)]
+    found.append(_shortfalls(report))
     for severity, one, many in (
         (Severity.ERROR, "expectation not met", "expectations not met"),
         (Severity.WARN, "warning", "warnings"),
@@ -95,6 +99,31 @@ def _sections(report: Report) -> list[Section]:
         found += _links(report.site)
     found.append(_certificates(report))
     return [section for section in found if section.total]
+
+
+def _changed(changes: Changes) -> str:
+    at = changes.since_at
+    when = "" if at is None else f" ({at:%Y-%m-%d %H:%M} UTC)"
+    return f"since {_span(changes.since)}{when}: {changes}"
+
+
+def _changes(changes: Changes) -> Section:
+    """Return the news; what is still as bad stands in the lists below."""
+    news = [each for each in changes.listed if each.kind.is_news]
+    order = [kind for kind, _ in changes.sums()]
+    news.sort(key=lambda each: order.index(each.kind))
+    total = sum(count for _, count in changes.sums())
+    summary = _count(total, "change", "changes")
+    return Section(summary, [_change(each) for each in news], total)
+
+
+def _change(change: Change) -> str:
+    item = f"{change.kind.value.replace('-', ' ')}: {_span(change.url)}"
+    if change.before is not None:
+        item += f" was {_span(change.before)}"
+    if change.after is not None:
+        item += f"{', is' if change.before is not None else ''} {_span(change.after)}"
+    return item
 
 
 def _shortfalls(report: Report) -> Section:
@@ -164,6 +193,16 @@ def _span(text: str) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
+
+
+def of_changes(changes: Changes) -> bytes:
+    """Return a comment on nothing but what changed; 60 lines at most as well."""
+    verdict = "something changed" if changes.has_news else "nothing changed"
+    lines = [f"### fetcher: {verdict}", "", _changed(changes)]
+    section = _changes(changes)
+    if section.total:
+        lines += _fold(section, section.items[: LINES_MAX - len(lines) - FOLD_LINES])
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def open_exporter(stream: BinaryIO) -> Markdown:

@@ -56,6 +56,8 @@ def status_of(report: Report) -> Status:
 def line_of(report: Report) -> str:
     """Return the line for a report, without its end."""
     text = "; ".join(_parts(report)) or str(report)
+    if report.changes is not None and report.changes.has_news:
+        text += f"; since {report.changes.since}: {report.changes}"
     measured = " ".join(_measured(report))
     return f"{_said(status_of(report), text)} | {measured}"
 

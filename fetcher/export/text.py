@@ -167,6 +167,10 @@ class Screen(Layout):
     def show(self, report: Report) -> None:
         """Print all sections, in the order in which they stand below."""
         self.show_verdict(report)
+        if report.changes is not None:
+            from .text_changes import ChangesScreen
+
+            ChangesScreen(self._console).show(report.changes)
         self.show_shortfalls(report)
         self.show_findings(report)
         if report.site is not None:

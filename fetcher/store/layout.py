@@ -164,7 +164,12 @@ _SECOND: Migration = (
     )""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
+_THIRD: Migration = (
+    # 1 where a 304 came: how long that took says nothing of how long the page takes.
+    "alter table pages add column not_modified integer",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

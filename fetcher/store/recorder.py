@@ -23,6 +23,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -57,6 +58,8 @@ COMPRESSION_LEVEL = 1
 ANSWERS_AT_ONCE = 4  # held, with their bodies, when a run is continued
 TOLD_EVERY_S = 1.0  # how long a run has taken
 DIGEST_BYTES = 16
+LINK_TARGETS_KEPT = 1_000  # of each rule: what a report lists
+LINK_PLACES_KEPT = 3  # of each target
 URLS_AHEAD = 200  # 0.1 MB; more than are under way
 MOST_AHEAD = 2_000  # that did not come
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
@@ -314,12 +317,43 @@ class Recorder:
         self._in_transaction = False
         self._due_s = float("inf")
 
+    def add_links(self, findings: Iterable[Finding]) -> None:
+        """Remember which links lead where they should not, as far as they are listed.
+
+        At most 1,000 targets of each rule, with three places each.
+        """
+        if self._is_broken:
+            return
+        places: dict[str, dict[str, int]] = {}
+        with self._writing():
+            self._execute(
+                "delete from findings where run_id = ? and target_id is not null",
+                (self.run_id,),
+            )
+            for found in findings:
+                target = found.target or ""
+                counts = places.setdefault(found.rule, {})
+                count = counts.get(target, 0)
+                if count < LINK_PLACES_KEPT and (
+                    count or len(counts) < LINK_TARGETS_KEPT
+                ):
+                    counts[target] = count + 1
+                    self._put_finding(self._url_id(found.url), found)
+        self.flush()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection, all that was added written; SQLite's errors are ours."""
+        self.flush()
+        with self._database.translated():
+            yield self._database.connection
+
     def _write_rows(self) -> None:
         """Write what has gathered: many rows at once cost half of one by one."""
         write = self._database.connection.executemany
         write(
             "insert or replace into pages values"
-            " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._rows,
         )
         write(
@@ -500,6 +534,7 @@ class Recorder:
             *[None if s is None else round(s * 1e6) for s in timings[1:]],
             None if page.attempt == 1 else page.attempt,
             page.depth or None,
+            1 if page.not_modified else None,
         )
 
     def _put_findings(self, url_id: int, findings: Sequence[Finding]) -> None:
@@ -508,17 +543,20 @@ class Recorder:
             (self.run_id, url_id),
         )
         for found in findings:
-            self._execute(
-                "insert into findings (run_id, url_id, rule, severity, message_id,"
-                " target_id, line, column, link_text) values (?,?,?,?,?,?,?,?,?)",
-                (
-                    *(self.run_id, url_id, found.rule, found.severity.value),
-                    self._text_id(found.message),
-                    None if found.target is None else self._url_id(found.target),
-                    *(found.line or None, found.column or None),
-                    _storable(found.link_text) or None,
-                ),
-            )
+            self._put_finding(url_id, found)
+
+    def _put_finding(self, url_id: int, found: Finding) -> None:
+        self._execute(
+            "insert into findings (run_id, url_id, rule, severity, message_id,"
+            " target_id, line, column, link_text) values (?,?,?,?,?,?,?,?,?)",
+            (
+                *(self.run_id, url_id, found.rule, found.severity.value),
+                self._text_id(found.message),
+                None if found.target is None else self._url_id(found.target),
+                *(found.line or None, found.column or None),
+                _storable(found.link_text) or None,
+            ),
+        )
 
     # What a page said of itself.
 
