@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from fetcher import ConfigError, Expectation, Report, crawl, judge
 from fetcher.checks import PHASES, Rule, by_url
-from fetcher.cli import EXPECT_OPTIONS, main
+from fetcher.cli import main
+from fetcher.cli.flags import EXPECT_OPTIONS
 from fetcher.export import for_path
 from fetcher.models import Certificate, Finding, Hop, Kind, Severity, State, Timings
 from fetcher.output import Outputs

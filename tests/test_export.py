@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from fetcher import export
-from fetcher.cli import STDOUT_FORMATS
+from fetcher.cli.flags import STDOUT_FORMATS
 from fetcher.errors import ConfigError
 from fetcher.export.csv import COLUMNS
 from fetcher.export.escape import defused, json_safe, printable

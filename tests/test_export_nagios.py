@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fetcher import cli
+from fetcher.cli import codes, edge
 from fetcher.export.nagios import Status, line_of, status_of, unknown
 from fetcher.models import Severity
 from fetcher.testing import make_failed_page, make_page
@@ -155,7 +156,7 @@ def test_a_bug_of_ours_is_unknown_and_its_traceback_is_told(monkeypatch, capsys)
     def fail(arguments):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "run", fail)
+    monkeypatch.setattr(edge, "run", fail)
     assert cli.main(["--nagios"]) == Status.UNKNOWN
     captured = capsys.readouterr()
     assert captured.out == "FETCHER UNKNOWN: RuntimeError: a bug\n"
@@ -170,5 +171,5 @@ def test_a_secret_is_in_no_line(capsys):
 
 
 def test_help_is_help(capsys):
-    assert cli.main(["--nagios", "--help"]) == cli.ALL_WELL
+    assert cli.main(["--nagios", "--help"]) == codes.ALL_WELL
     assert "Usage" in capsys.readouterr().out

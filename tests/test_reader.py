@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from fetcher import cli, export
+from fetcher.cli import codes
 from fetcher.export.escape import printable
 from fetcher.export.nagios import line_of, unknown
 from fetcher.export.text import TextReport, for_terminal
@@ -451,7 +452,7 @@ EVIL = "\x1b]0;pwned\x07\x1b[2J\u202egpj\x9b31m"
 )
 def test_a_mistake_repeats_its_argument_without_its_controls(arguments, capsys):
     """A shell's `*` brings in names of files, which a stranger may have chosen."""
-    assert cli.main(arguments) in (cli.USAGE, cli.NOT_DONE)
+    assert cli.main(arguments) in (codes.USAGE, codes.NOT_DONE)
     captured = capsys.readouterr()
     assert "\\x1b]0;pwned" in captured.err
     assert dangers_of(captured.out + captured.err) == set()
@@ -461,17 +462,17 @@ def test_a_mistake_repeats_its_argument_without_its_controls(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("http://me:hunter2@[/", "-v", "-q"), cli.FELL_SHORT),
-        (("http://me:hunter2@a b/", "-v"), cli.FELL_SHORT),
-        (("-H", "hunter2", "http://127.0.0.1:1/"), cli.USAGE),
-        (("-H", "Authorization Bearer hunter2", "http://127.0.0.1:1/"), cli.USAGE),
-        (("--max-pages", "http://me:hunter2@a/", "http://127.0.0.1:1/"), cli.USAGE),
+        (("http://me:hunter2@[/", "-v", "-q"), codes.FELL_SHORT),
+        (("http://me:hunter2@a b/", "-v"), codes.FELL_SHORT),
+        (("-H", "hunter2", "http://127.0.0.1:1/"), codes.USAGE),
+        (("-H", "Authorization Bearer hunter2", "http://127.0.0.1:1/"), codes.USAGE),
+        (("--max-pages", "http://me:hunter2@a/", "http://127.0.0.1:1/"), codes.USAGE),
     ],
     ids=["url", "url-space", "header", "header-two", "value"],
 )
 def test_a_mistake_repeats_no_secret(arguments, code, capfd):
     """Neither an error sentence nor a line of --verbose holds a password."""
-    assert cli.main([*arguments, *(QUICK if code == cli.FELL_SHORT else ())]) == code
+    assert cli.main([*arguments, *(QUICK if code == codes.FELL_SHORT else ())]) == code
     captured = capfd.readouterr()
     assert "hunter2" not in captured.out + captured.err
     assert captured.err
@@ -495,7 +496,7 @@ def test_a_password_that_nobody_can_be_asked_for_is_a_sentence():
     done = fetcher(
         "-", "--user", "bob", input="https://a.example/\n", start_new_session=True
     )
-    assert done.returncode == cli.USAGE
+    assert done.returncode == codes.USAGE
     assert "FETCHER_USER" in done.stderr
     assert done.stderr.count("\n") == 1
 
