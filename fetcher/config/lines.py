@@ -1,4 +1,4 @@
-"""The line on which each key of a TOML text stands: `tomllib` does not tell.
+r"""The line on which each key of a TOML text stands: `tomllib` does not tell.
 
     key_lines('a = 1\n[b]\nc = [2]\n')  # {("a",): 1, ("b",): 2, ("b", "c"): 3, ...}
 

@@ -7,7 +7,6 @@ says the same to editors.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from .. import guard
+from .. import export, guard
 from .. import urls as url_rules
 from ..checks import PHASES, Expectation
 from ..errors import ConfigError
@@ -31,9 +30,17 @@ from . import values
 from .lines import KeyPath
 
 __all__ = [
-    *("Context", "Counting", "Days", "Duration", "ExistingFile", "ExistingFiles"),
+    *("Context", "Counting", "Days", "Duration", "ExistingFile", "ListPlaces"),
     *("ExpectedFields", "FilePath", "FilePaths", "JsonValues", "Limits", "Misplaced"),
-    *("Networks", "PageUrl", "PageUrls", "Patterns", "PositiveDuration", "ProxyUrl"),
+    *(
+        "Networks",
+        "OutputPaths",
+        "PageUrl",
+        "PageUrls",
+        "Patterns",
+        "PositiveDuration",
+        "ProxyUrl",
+    ),
     *("PythonPatterns", "ResolveRules", "Secret", "SelectorCounts", "Selectors"),
     *("SentFields", "Size", "Sizes", "Statuses", "Target", "Text", "Texts", "User"),
     *("Whole", "place_of", "shown"),
@@ -43,6 +50,7 @@ T = TypeVar("T")
 
 SECRET_MAX_BYTES = 64 * 1024
 SHOWN_CHARS = 60
+NOT_JSON = ("nan", "inf", "-inf")  # numbers of TOML; RFC 8259, 6
 _BARE_NUMBER = re.compile(r"\s*[0-9.]+\s*")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1 and 5.6.2
 _PERIODS = re.compile(r"(\d+)?(\.\.=?)?(\d+)?")
@@ -176,9 +184,7 @@ _LIMITS_SCHEMA = {
     ]
 }
 
-Duration = Annotated[
-    float, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)
-]
+Duration = Annotated[float, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration = Annotated[
     float,
     PlainValidator(lambda value: _positive(_duration(value))),
@@ -378,9 +384,7 @@ def _json_value(value: object) -> None:
     elif isinstance(value, list):
         for each in value:
             _json_value(each)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise _wrong("a value of JSON is expected", value)
-    elif not isinstance(value, str | int | float):
+    elif not isinstance(value, str | int | float) or str(value) in NOT_JSON:
         raise _wrong("a value of JSON is expected", value)
 
 
@@ -458,11 +462,21 @@ def _paths(value: object, info: ValidationInfo) -> list[str]:
     return [place_of(each, folder) for each in _texts_that(_anything)(value)]
 
 
-def _existing_paths(value: object, info: ValidationInfo) -> list[str]:
-    paths = _paths(value, info)
+def _output_paths(value: object, info: ValidationInfo) -> list[str]:
+    _texts_that(export.for_path)(value)
+    return _paths(value, info)
+
+
+def _list_places(value: object, info: ValidationInfo) -> list[str]:
+    def read(text: str) -> str:
+        if "://" in text:
+            return _page_url(text)
+        return _existing(place_of(text, _folder(info)))
+
+    texts = _texts_that(_anything)(value)
     if isinstance(value, str):
-        return [_existing(path) for path in paths]
-    return [_within(number, _existing, path) for number, path in enumerate(paths)]
+        return [read(value)]
+    return [_within(number, read, text) for number, text in enumerate(texts)]
 
 
 def _existing(path: str) -> str:
@@ -555,15 +569,10 @@ _SECRET = WithJsonSchema(_SECRET_SCHEMA)
 _PATH = WithJsonSchema({"type": "string", "minLength": 1})
 
 FilePath = Annotated[str, PlainValidator(_path), _PATH]
-ExistingFile = Annotated[
-    str, PlainValidator(_path), AfterValidator(_existing), _PATH
-]
+ExistingFile = Annotated[str, PlainValidator(_path), AfterValidator(_existing), _PATH]
 FilePaths = Annotated[list[str], PlainValidator(_paths), _TEXTS]
-ExistingFiles = Annotated[
-    list[str],
-    PlainValidator(_existing_paths),
-    _TEXTS,
-]
+OutputPaths = Annotated[list[str], PlainValidator(_output_paths), _TEXTS]
+ListPlaces = Annotated[list[str], PlainValidator(_list_places), _TEXTS]
 SentFields = Annotated[
     dict[str, str],
     PlainValidator(_sent_fields),
