@@ -62,7 +62,7 @@ from .page import Page
 from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
 from .report import Report
 from .source import Given, Source, given_names
-from .task import Extract, fetch, job_bytes, read_answer
+from .task import Errand, Extract, fetch, job_bytes, read_answer
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
@@ -573,12 +573,18 @@ class _Run:
             max_bytes = self._site.max_bytes(request)
         reach = None if request.reach is None else request.reach.value
         with_secrets = self._secrets_for is None or request.origin in self._secrets_for
-        args = (
-            *(request.url, request.attempt, job, time.monotonic(), facts),
-            *(request.method, max_bytes, reach, with_secrets),
+        errand = Errand(
+            url=request.url,
+            attempt=request.attempt,
+            submitted_s=time.monotonic(),
+            facts=facts,
+            method=request.method,
+            max_bytes=max_bytes,
+            reach=reach,
+            with_secrets=with_secrets,
         )
         arrived = partial(self._arrived, request)
-        self._submit(args, lane, arrived, partial(self._lost, request))
+        self._submit((errand, job), lane, arrived, partial(self._lost, request))
 
     def _facts_of(self, request: Request) -> tuple[str, ...]:
         """Return the facts that the worker is to read of a page."""

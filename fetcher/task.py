@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 from .errors import ConfigError, ExtractError, FetcherError
 from .models import Reach, Request, Settings
@@ -26,7 +28,7 @@ from .page import Page, _from_wire
 from .pool.errors import MaybeEncodingError, TaskExited
 from .redact import redacted
 
-__all__ = ["Extract", "fetch", "job_bytes", "read_answer"]
+__all__ = ["Errand", "Extract", "fetch", "job_bytes", "read_answer"]
 
 Extract = Callable[[Page], object]
 
@@ -38,30 +40,36 @@ READ_AHEAD_MAX_BYTES = 4 * 1024 * 1024
 _reading = threading.Lock()  # one parsed page at a time, however many slots there are
 
 
-def fetch(
-    url: str,
-    attempt: int,
-    job: bytes,
-    submitted_s: float,
-    facts: tuple[str, ...] = (),
-    method: str = "GET",
-    max_bytes: int | None = None,
-    reach: int | None = None,
-    with_secrets: bool = True,
-) -> object:
+class Errand(NamedTuple):
+    """What a worker is asked for: one URL, and what is so for it alone.
+
+    url:          what to ask for
+    attempt:      which attempt this is, from 1
+    submitted_s:  when it was handed to the pool, monotonic
+    facts:        names of the facts that the parent will look at, to be read here
+    method:       GET or HEAD
+    max_bytes:    instead of the settings' own, for this one
+    reach:        how private its address may be, as a number of `Reach`; None: the
+                  person listed it
+    with_secrets: whether this origin may see the settings' credentials
+    """
+
+    url: str
+    attempt: int
+    submitted_s: float
+    facts: tuple[str, ...] = ()
+    method: str = "GET"
+    max_bytes: int | None = None
+    reach: int | None = None
+    with_secrets: bool = True
+
+
+def fetch(errand: Errand, job: bytes) -> object:
     """Fetch one URL and run `extract` on it (in a worker).
 
     Args:
-        url: what to ask for.
-        attempt: which attempt this is, from 1.
+        errand: what to ask for.
         job: what `job_bytes` gave.
-        submitted_s: when it was handed to the pool, monotonic.
-        facts: names of the facts that the parent will look at, to be read here.
-        method: GET or HEAD.
-        max_bytes: instead of the settings' own, for this one.
-        reach: how private its address may be, as a number of `Reach`; None: the
-            person listed it.
-        with_secrets: whether this origin may see the settings' credentials.
 
     Returns:
         the Page.
@@ -72,13 +80,9 @@ def fetch(
         ConfigError: what a session of the caller's own raised, in words.
     """
     # Monotonic time is one clock for all processes of a machine.
-    queue_s = max(time.monotonic() - submitted_s, 0.0)
-    limit = None if reach is None else Reach(reach)
-    request = Request(url=url, attempt=attempt, method=method, reach=limit)
+    queue_s = max(time.monotonic() - errand.submitted_s, 0.0)
     try:
-        return _fetched(
-            request, job, facts, max_bytes, queue_s, with_secrets=with_secrets
-        )
+        return _fetched(errand, job, queue_s)
     except Exception as error:
         told = _as_told(error)
         if told is error:
@@ -86,43 +90,52 @@ def fetch(
         raise told from error
 
 
-def _fetched(
-    request: Request,
-    job: bytes,
-    facts: tuple[str, ...],
-    max_bytes: int | None,
-    queue_s: float,
-    *,
-    with_secrets: bool,
-) -> Page:
-    get_url = _transport()
+def _fetched(errand: Errand, job: bytes, queue_s: float) -> Page:
     settings, extract, parses_all = _job(job)
-    page = get_url(request, settings, max_bytes=max_bytes, with_secrets=with_secrets)
+    request = Request(
+        url=errand.url,
+        attempt=errand.attempt,
+        method=errand.method,
+        reach=None if errand.reach is None else Reach(errand.reach),
+    )
+    page = _imported("transport").get_url(
+        request,
+        settings,
+        max_bytes=errand.max_bytes,
+        with_secrets=errand.with_secrets,
+    )
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)
     page.is_parsed_elsewhere = parses_all
+    _read_ahead(page, errand.facts, parses_all=parses_all)
+    return cast("Page", page)
+
+
+def _read_ahead(page: Page, facts: tuple[str, ...], *, parses_all: bool) -> None:
+    """Read the facts that the parent will look at, while that does something else."""
     if facts and (parses_all or page.body_bytes <= READ_AHEAD_MAX_BYTES):
+        _imported("facts")
         with _reading:
             page.read_ahead(facts)
             page.release()
-    return page
 
 
-def _transport() -> Callable[..., Page]:
-    """Return `get_url`, and import with it requests and libcurl.
+@lru_cache(maxsize=2)
+def _imported(module: str) -> Any:
+    """Return a module of fetcher's that is imported late, with what it stands on.
 
     Raises:
         MemoryError: what importing raises where memory ends, which may be anything:
-            the compiler says "field 'target' is required for AnnAssign".
+            the compiler says "field 'target' is required for AnnAssign", or
+            "expected ':'".
     """
     try:
-        from .transport import get_url
+        return import_module(f".{module}", __package__)
     except ImportError:  # it says itself what is missing
         raise
     except Exception as error:
         raise MemoryError(f"{type(error).__name__}: {error}") from error
-    return get_url
 
 
 def _is_shortage(error: Exception) -> bool:

@@ -71,9 +71,10 @@ class OnePool:
     def apply_async(
         self, func, args=(), kwds=None, callback=None, error_callback=None
     ) -> None:
-        url = args[0]
+        errand, _ = args
+        url = errand.url
         self.asked.append(url)
-        self.facts = args[4]
+        self.facts = errand.facts
         self._on_ask(url)
         callback(answer(url))
 

@@ -15,7 +15,7 @@ import responses
 from fetcher.errors import ConfigError, ExtractError
 from fetcher.models import Settings
 from fetcher.page import Page
-from fetcher.task import READ_AHEAD_MAX_BYTES, fetch, job_bytes
+from fetcher.task import READ_AHEAD_MAX_BYTES, Errand, fetch, job_bytes
 
 URL = "http://site.example/"
 
@@ -29,7 +29,7 @@ def give(value: object):
 
 
 def run(extract=None) -> Page:
-    found = fetch(URL, 2, job_bytes(Settings(), extract), time.monotonic())
+    found = fetch(Errand(URL, 2, time.monotonic()), job_bytes(Settings(), extract))
     assert isinstance(found, Page)
     return found
 
@@ -49,7 +49,9 @@ def test_a_page_comes_with_its_attempt_and_how_long_it_waited():
 
 def test_facts_asked_for_travel_with_the_page():
     """The parent finds them without parsing the page again."""
-    page = fetch(URL, 1, job_bytes(Settings(), None), time.monotonic(), ("title",))
+    page = fetch(
+        Errand(URL, 1, time.monotonic(), ("title",)), job_bytes(Settings(), None)
+    )
     page = pickle.loads(pickle.dumps(page))
     assert page.facts_read is None
     assert page.title == "Hello"
@@ -63,7 +65,7 @@ def test_large_pages_are_left_to_the_parent_unless_it_parses_none(site):
     site.replace("GET", URL, body=body, content_type="text/html")
     for parses_all, read_here in ((False, ("title",)), (True, ())):
         job = job_bytes(Settings(), None, parses_all=parses_all)
-        page = fetch(URL, 1, job, time.monotonic(), ("title",))
+        page = fetch(Errand(URL, 1, time.monotonic(), ("title",)), job)
         assert page.title == "Hello"
         assert page.facts_read == read_here
 
