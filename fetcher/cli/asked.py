@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..checks import Expectation
     from ..models import Request
 
-__all__ = ["crawl_options", "given_of", "total_of"]
+__all__ = ["crawl_options", "expected_fields", "given_of", "sent_headers", "total_of"]
 
 
 def given_of(text: str) -> str | Path | Request:
@@ -100,7 +100,20 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expectation(options: Mapping[str, Any]) -> Expectation | None:
-    """Return what the options expect of every page, None where that is nothing."""
+    """Return what is expected of every page, None where that is nothing.
+
+    What the flags say goes before what a configuration says (`expected`).
+    """
+    expected = {**options.get("expected", {}), **expected_fields(options)}
+    if not expected:
+        return None
+    from ..checks import Expectation
+
+    return Expectation(**expected)
+
+
+def expected_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Expectation that the flags set."""
     css = dict.fromkeys(options["expect_css"], (1, None))
     css.update(dict.fromkeys(options["expect_no_css"], (0, 0)))
     least, most = options["expect_size"] or (None, None)
@@ -123,11 +136,7 @@ def expectation(options: Mapping[str, Any]) -> Expectation | None:
         "warn_over_s": total_time(options["warn_time_per_page"]),
         "certificate_days": options["cert_days"],
     }
-    if all(value is None for value in expected.values()):
-        return None
-    from ..checks import Expectation
-
-    return Expectation(**expected)
+    return {name: value for name, value in expected.items() if value is not None}
 
 
 def total_time(limit_s: float | None) -> dict[str, float] | None:

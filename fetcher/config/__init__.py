@@ -14,15 +14,39 @@ from .values import duration_s, size_bytes, size_range, status_ranges
 
 if TYPE_CHECKING:
     from .loading import Config as Config
+    from .loading import OwnPage as OwnPage
     from .loading import PageGroup as PageGroup
     from .loading import load as load
+    from .merging import Asked as Asked
+    from .merging import merged as merged
+    from .mistakes import Mistake as Mistake
     from .mistakes import Mistakes as Mistakes
+    from .picking import count_pages as count_pages
+    from .picking import picked as picked
+    from .reading import NAME as NAME
+    from .reading import File as File
+    from .reading import find as find
+    from .reading import group_names as group_names
+    from .reading import read as read
+    from .starter import starter as starter
 
 _HOMES = {
+    "Asked": "merging",
     "Config": "loading",
+    "File": "reading",
+    "Mistake": "mistakes",
     "Mistakes": "mistakes",
+    "NAME": "reading",
+    "OwnPage": "loading",
     "PageGroup": "loading",
+    "count_pages": "picking",
+    "find": "reading",
+    "group_names": "reading",
     "load": "loading",
+    "merged": "merging",
+    "picked": "picking",
+    "read": "reading",
+    "starter": "starter",
 }
 
 __all__ = [*_HOMES, "duration_s", "size_bytes", "size_range", "status_ranges"]
