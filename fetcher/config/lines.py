@@ -11,7 +11,6 @@ Source: TOML 1.0.0, https://toml.io/en/v1.0.0
 from __future__ import annotations
 
 import re
-import tomllib
 
 __all__ = ["KeyPath", "key_lines"]
 
@@ -105,6 +104,8 @@ class _Reader:
         if bare is not None:
             self._at = bare.end()
             return bare[0]
+        import tomllib
+
         quoted = self._skip(_QUOTED_KEY)
         [key] = tomllib.loads(f"{quoted} = 0")
         return key

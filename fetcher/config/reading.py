@@ -8,7 +8,6 @@ another's folder above must not decide about that (git had to learn it: CVE-2022
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,6 +135,8 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _toml_of(text: str, name: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

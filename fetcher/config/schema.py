@@ -291,7 +291,12 @@ class _Tidy(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of `fetcher.toml`, draft 2020-12."""
     found = Root.model_json_schema(schema_generator=_Tidy)
-    for table in (found, *found.get("$defs", {}).values()):
+    tables = found["$defs"]
+    for key, said in tables["GroupTable"]["properties"].items():
+        if key in found["properties"]:
+            said.pop("default", None)  # it is what the top says
+    tables["PageTable"]["properties"]["severity"].pop("default")
+    for table in (found, *tables.values()):
         table.pop("title", None)
     return {
         "$schema": DIALECT,

@@ -155,14 +155,14 @@ def _limits(value: object) -> dict[str, float]:
 _DURATION_SCHEMA = {
     "type": "string",
     "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$",
-    "examples": ["500ms", "10s", "1h30m", "7d"],
+    "examples": ["10s", "500ms", "1h30m", "7d"],
 }
 _SIZE_SCHEMA = {
     "anyOf": [
         {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[A-Za-z]*$"},
         {"type": "integer", "minimum": 0},
     ],
-    "examples": ["100KB", "10MB", "1GiB"],
+    "examples": ["10MB", "100KB", "1GiB"],
 }
 _STATUS_SCHEMA = {
     "anyOf": [
