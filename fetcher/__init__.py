@@ -25,6 +25,7 @@ _HOMES = {
     "FetcherError": "errors",
     "Finding": "models",
     "Following": "models",
+    "Group": "groups",
     "Hop": "models",
     "InputError": "errors",
     "Kind": "models",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from .errors import NothingLeft as NothingLeft
     from .errors import OutputError as OutputError
     from .errors import StoreError as StoreError
+    from .groups import Group as Group
     from .models import Certificate as Certificate
     from .models import Facts as Facts
     from .models import Failure as Failure

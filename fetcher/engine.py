@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 from . import __version__, descriptors, export
 from .errors import ConfigError, MachineError, StoreError
 from .frontier import Frontier, Refused
+from .groups import Group
 from .guard import Guard
 from .hints import Lanes, Looks
 from .interrupts import Interrupts
@@ -56,7 +57,7 @@ from .models import (
     Request,
     Settings,
 )
-from .options import at_least, one_of, settings_and_following
+from .options import at_least, one_of, settings_and_following, settings_of
 from .output import Outputs
 from .page import Page
 from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
@@ -147,7 +148,8 @@ def crawl(
     Args:
         urls: one URL; the path of a list (one URL a line, `#` comments); or any
             iterable of URLs, read as needed and never held whole, in which a
-            `pathlib.Path` stands for the lines of that list.
+            `pathlib.Path` stands for the lines of that list. A list or tuple may
+            hold Groups, whose pages have a name, settings and expectations in common.
         callback: called with each Page in this thread, in completion order.
         workers: worker processes, at least 1; None: one more than the CPUs.
         concurrency: requests under way in all, at least 1.
@@ -211,7 +213,6 @@ def crawl(
         with suppress(OSError):  # told when the workers are started
             start_reading()
     how, following = settings_and_following(options)
-    expectation_of = _expectation_of(expect)
     retry_delays_s = [
         min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
         for n in range(retries)
@@ -220,13 +221,15 @@ def crawl(
         raise ConfigError("resume= needs the db= that remembers the run")
     parses_here = analyse_in == "parent" and not how.public_only
     sites = _Sites(following, how)
+    source = Source(urls, default_scheme=default_scheme)
+    manners = _manners(source.groups, how, expect, extract, parses_here=parses_here)
     asked = {
         "max_pages": max_pages,
         "default_scheme": default_scheme,
         **_plain(following, how),
     }
     run = _Run(
-        source=Source(urls, default_scheme=default_scheme),
+        source=source,
         open_recorder=None
         if db is None
         else partial(_recorder, db, urls, asked, resume),
@@ -237,15 +240,8 @@ def crawl(
             **sites.frontier_options(),
         ),
         sites=sites,
-        jobs=_Jobs(
-            pages=job_bytes(how, extract, parses_all=not parses_here),
-            others=job_bytes(how, None, parses_all=not parses_here),
-            unread=job_bytes(how, None, parses_all=True),
-        ),
+        manners=manners,
         parses_here=parses_here,
-        expectation_of=expectation_of,
-        secrets_for=set() if how.has_secrets else None,
-        insecure=how.insecure,
         callback=callback,
         outputs=output
         if isinstance(output, Outputs)
@@ -253,7 +249,6 @@ def crawl(
         concurrency=concurrency,
         max_pages=max_pages,
         max_time_s=max_time_s,
-        task_deadline_s=how.timeout_s + TASK_GRACE_S,
         stop=stop,
         on_progress=on_progress,
     )
@@ -273,6 +268,52 @@ class _Jobs(NamedTuple):
     unread: bytes
 
 
+class _Manner(NamedTuple):
+    """How the pages of a group are asked for, and what is expected of them."""
+
+    settings: Settings
+    jobs: _Jobs
+    expectation_of: Callable[[str], Expectation | None]
+
+
+def _manners(
+    groups: Iterable[Group],
+    run: Settings,
+    expect: Expected | None,
+    extract: Extract | None,
+    *,
+    parses_here: bool,
+) -> dict[str, _Manner]:
+    """Return the manner of each group by its name; "" has that of all other pages."""
+    everywhere = _expectation_of(expect)
+    jobs = partial(_jobs, extract=extract, parses_all=not parses_here)
+    manners = {"": _Manner(run, jobs(run), everywhere)}
+    for group in groups:
+        if group.name in manners:
+            raise ConfigError(f"there are two groups of the name {group.name!r}")
+        settings = settings_of(group, run)
+        expectation_of = _expectation_in(group) or everywhere
+        manners[group.name] = _Manner(settings, jobs(settings), expectation_of)
+    return manners
+
+
+def _jobs(settings: Settings, extract: Extract | None, *, parses_all: bool) -> _Jobs:
+    return _Jobs(
+        pages=job_bytes(settings, extract, parses_all=parses_all),
+        others=job_bytes(settings, None, parses_all=parses_all),
+        unread=job_bytes(settings, None, parses_all=True),
+    )
+
+
+def _expectation_in(group: Group) -> Callable[[str], Expectation | None] | None:
+    """Return what tells the Expectation of a URL of a group; None: the run's does."""
+    everywhere = group.expect
+    if not group.expect_by_url:
+        return None if everywhere is None else lambda _: everywhere
+    own = _expectation_of(group.expect_by_url)
+    return lambda url: own(url) or everywhere
+
+
 class _Run:
     """One crawl: what is under way, what has arrived, what came of it."""
 
@@ -283,17 +324,13 @@ class _Run:
         open_recorder: Callable[[], Recorder] | None,
         frontier: Frontier,
         sites: _Sites,
-        jobs: _Jobs,
+        manners: Mapping[str, _Manner],
         parses_here: bool,
-        expectation_of: Callable[[str], Expectation | None],
-        secrets_for: set[str] | None,
-        insecure: bool,
         callback: Callback | None,
         outputs: Outputs,
         concurrency: int,
         max_pages: int | None,
         max_time_s: float | None,
-        task_deadline_s: float,
         stop: threading.Event | None,
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
@@ -301,25 +338,33 @@ class _Run:
         self._frontier = frontier
         self._sites = sites
         self._reads_links = sites.following.reads_links
-        self._jobs = jobs
-        self._expectation_of = expectation_of
+        self._manners = manners
         self._crashes: dict[int, WorkerLost] = {}  # of what is fetched once more
-        self._secrets_for = secrets_for  # origins that were listed; None: all are
+        all_settings = [manner.settings for manner in manners.values()]
+        has_secrets = any(each.has_secrets for each in all_settings)
+        # Groups and the origins that were listed in them; None where it is all one.
+        self._secrets_for: set[tuple[str, str]] | None = set() if has_secrets else None
         self._callback = callback
         self._outputs = outputs
         self._concurrency = concurrency
         self._pages_left = max_pages
-        self._task_deadline_s = task_deadline_s
+        longest_s = max(each.timeout_s for each in all_settings)
+        self._task_deadline_s = longest_s + TASK_GRACE_S
         self._stop = stop
         self._on_progress = on_progress
         self._open_recorder = open_recorder
         self._recorder: Recorder | None = None
         self._entries_read = 0
-        self._report = Report(started_at=datetime.now(UTC), insecure=insecure)
+        self._report = Report(
+            started_at=datetime.now(UTC),
+            insecure=any(each.insecure for each in all_settings),
+        )
         self._interrupts = Interrupts()
         self._flights: dict[int, Request] = {}
         self._lanes = Lanes()
         links = self._site.facts if self._reads_links else ()
+        if self._reads_links:
+            source.on_listed = self._site.take_listed
         self._looks = Looks(links) if parses_here else Looks.all()
         self._arrivals: SimpleQueue[tuple[Request, object]] = SimpleQueue()
         # Each has one writer: bytes put in by the pool's thread, taken out by ours.
@@ -534,7 +579,8 @@ class _Run:
             with self._interrupts.reading():
                 entry = self._source.take()
         if self._secrets_for is not None and isinstance(entry, Request):
-            self._secrets_for.add(entry.origin)  # listed by the person, not by a page
+            # Listed by the person, not by a page.
+            self._secrets_for.add((entry.group, entry.origin))
         return entry
 
     def _need_not_ask(self, request: Request) -> bool:
@@ -558,8 +604,8 @@ class _Run:
 
     def _job_of(self, request: Request) -> bytes:
         """Return what a worker is to do with it: `extract` is for pages alone."""
-        is_page = request.purpose is Purpose.PAGE
-        return self._jobs.pages if is_page else self._jobs.others
+        jobs = self._manners[request.group].jobs
+        return jobs.pages if request.purpose is Purpose.PAGE else jobs.others
 
     def _ask(
         self,
@@ -572,7 +618,8 @@ class _Run:
         if request.purpose is not Purpose.PAGE:
             max_bytes = self._site.max_bytes(request)
         reach = None if request.reach is None else request.reach.value
-        with_secrets = self._secrets_for is None or request.origin in self._secrets_for
+        listed = self._secrets_for
+        with_secrets = listed is None or (request.group, request.origin) in listed
         errand = Errand(
             url=request.url,
             attempt=request.attempt,
@@ -589,7 +636,7 @@ class _Run:
     def _facts_of(self, request: Request) -> tuple[str, ...]:
         """Return the facts that the worker is to read of a page."""
         if request.purpose is Purpose.PAGE:
-            expectation = self._expectation_of(request.url)
+            expectation = self._manners[request.group].expectation_of(request.url)
             if expectation is None:
                 return self._looks.wanted
             # From the first page on, and all: who judges may be not allowed to parse.
@@ -617,12 +664,13 @@ class _Run:
         It has ended two workers, and from here is not to be seen what did: fetching
         the page, reading its facts, or `extract`.
         """
-        extracts = self._job_of(request) != self._jobs.others
+        jobs = self._manners[request.group].jobs
+        extracts = self._job_of(request) != jobs.others
         is_analysed = extracts or self._facts_of(request)
         if id(request) in self._crashes or not is_analysed:
             return False
         self._crashes[id(request)] = error
-        self._ask(request, self._lanes.of(request), self._jobs.unread, ())
+        self._ask(request, self._lanes.of(request), jobs.unread, ())
         return True
 
     def _wait(self, wait_s: float) -> Iterator[tuple[Request, object]]:
@@ -662,6 +710,7 @@ class _Run:
                 raise _no_workers(outcome) from outcome
             raise outcome
         page.depth = request.depth
+        page.group = request.group
         final = self._frontier.done(page, request, time.monotonic())
         del self._flights[id(request)]
         self._lanes.give_back(request)
@@ -692,7 +741,7 @@ class _Run:
                 text = f"two workers were lost while they analysed it: {crash}"
                 outcome.failure = Failure(Kind.ANALYSIS_CRASHED, text)
             if request.purpose is Purpose.PAGE:
-                self._accept_expected(outcome)
+                self._accept_expected(outcome, request)
             return outcome
         if isinstance(outcome, WorkerLost):
             failure = Failure(Kind.WORKER_LOST, str(outcome))
@@ -702,9 +751,9 @@ class _Run:
             return Page(url=request.url, attempt=request.attempt, failure=failure)
         return None
 
-    def _accept_expected(self, page: Page) -> None:
+    def _accept_expected(self, page: Page, request: Request) -> None:
         """Take a status as well that this very page is expected to have."""
-        expectation = self._expectation_of(page.url)
+        expectation = self._manners[request.group].expectation_of(page.url)
         if expectation is not None and expectation.expects_status(page.status):
             page.accepted = True
 
@@ -783,7 +832,7 @@ class _Run:
 
     def _judged(self, page: Page) -> tuple[Finding, ...]:
         """Return what is held against a page by what is expected of it."""
-        expectation = self._expectation_of(page.url)
+        expectation = self._manners[page.group].expectation_of(page.url)
         if expectation is None:
             return ()
         from .checks import judge
@@ -824,6 +873,7 @@ class _Run:
             page = self._page_of(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
                 page.depth = request.depth
+                page.group = request.group
                 if self._reads_links:
                     self._site.settle(page, request)
                 if self._has_row(page, request):
@@ -1003,7 +1053,12 @@ def _weight(outcome: object) -> int:
 
 def _cancelled_page(request: Request, message: str) -> Page:
     failure = Failure(Kind.CANCELLED, message)
-    return Page(url=request.url, attempt=request.attempt, failure=failure)
+    return Page(
+        url=request.url,
+        attempt=request.attempt,
+        failure=failure,
+        group=request.group,
+    )
 
 
 def _set_aside_page(request: Request) -> Page:
@@ -1011,7 +1066,9 @@ def _set_aside_page(request: Request) -> Page:
 
     text = f"the process was killed {STRIKES} times while it had this page in hand"
     failure = Failure(Kind.ANALYSIS_CRASHED, text)
-    return Page(url=request.url, depth=request.depth, failure=failure)
+    return Page(
+        url=request.url, depth=request.depth, failure=failure, group=request.group
+    )
 
 
 def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | None]:

@@ -486,7 +486,8 @@ class Request:
     whose limits it falls under, `origin` which kept connections can serve it.
     `depth` is the number of links followed to find it; `method` is GET or HEAD.
     `reach` is how private the address may be that it goes to: at most as private as
-    that of the page which led there; None for what a person listed.
+    that of the page which led there; None for what a person listed. `group` is the
+    name of the Group it was given in, or that of the page which led there.
     """
 
     url: str
@@ -498,6 +499,7 @@ class Request:
     purpose: Purpose = Purpose.PAGE
     method: str = "GET"
     reach: Reach | None = None
+    group: str = ""
 
 
 class Severity(StrEnum):

@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from .errors import ConfigError
+from .groups import Group
 from .guard import Guard
 from .models import CrawlOptions, Following, Settings
 from .urls import Scope, ScopeKind
 
-__all__ = ["at_least", "one_of", "settings_and_following"]
+__all__ = ["at_least", "one_of", "settings_and_following", "settings_of"]
 
 
 def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
@@ -27,6 +28,27 @@ def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
     settings = {name: value for name, value in options.items() if name not in ours}
     following = {name: value for name, value in options.items() if name in ours}
     return _settings(settings), _following(following)
+
+
+def settings_of(group: Group, run: Settings) -> Settings:
+    """Return the settings of a group: the run's, but for what it says for itself."""
+    if not group.settings:
+        return run
+    options: dict[str, Any] = dict(group.settings)
+    if "headers" in options:
+        options["headers"] = _joined(run.headers, options["headers"])
+    given = {each.name: getattr(run, each.name) for each in fields(Settings)}
+    try:
+        return _settings({**given, **options})
+    except ConfigError as error:
+        raise ConfigError(f"group {group.name!r}: {error}") from error
+
+
+def _joined(run: tuple[tuple[str, str], ...], own: Any) -> tuple[tuple[str, str], ...]:
+    """Return the run's header fields and a group's, which take the place of those."""
+    more = own if isinstance(own, tuple) else tuple(dict(own).items())
+    names = {name.lower() for name, _ in more}
+    return (*(field for field in run if field[0].lower() not in names), *more)
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:

@@ -69,13 +69,14 @@ class Page:
         accepted: what `accept` says of the status; None where it was not given.
         extract: what the `extract=` function returned.
         skipped: why it was not asked for at all ("robots.txt ..."), else None.
+        group: the name of the Group it belongs to; "" where there are none.
         is_soft_404: its host answers so for what is not there.
         is_parsed_elsewhere: `facts` are what a worker read, and nothing is parsed here.
     """
 
     _body_bytes: int | None = None  # of a body that a store did not keep
 
-    def __init__(  # one value, twenty parts, each named by its caller
+    def __init__(  # one value, its parts, each named by its caller
         self,
         *,
         url: str,
@@ -98,6 +99,7 @@ class Page:
         accepted: bool | None = None,
         extract: object = None,
         skipped: str | None = None,
+        group: str = "",
     ) -> None:
         self.url = url
         self.final_url = url if final_url is None else final_url
@@ -119,6 +121,7 @@ class Page:
         self.accepted = accepted
         self.extract = extract
         self.skipped = skipped
+        self.group = group
         self.is_soft_404 = False
         self.is_parsed_elsewhere = False
         self._facts_ahead: FactsAhead = ()
@@ -136,7 +139,8 @@ class Page:
         if self.status is None:
             return State.FAILED
         accepted = self.status < 400 if self.accepted is None else self.accepted
-        if accepted and self.mitigation is None:
+        is_named = self.status >= 400  # `accept` said so: 403, 429 and 999, too
+        if accepted and (is_named or self.mitigation is None):
             return State.REDIRECTED if self.hops else State.OK
         return State.BROKEN if self.mitigation is None else State.BLOCKED
 
@@ -293,6 +297,7 @@ class Page:
             self.accepted,
             self.extract,
             self.skipped,
+            self.group,
             self.is_soft_404,
             self.is_parsed_elsewhere,
             self._facts_ahead,
@@ -323,6 +328,7 @@ class Page:
             accepted=plain.accepted,
             extract=plain.extract,
             skipped=plain.skipped,
+            group=plain.group,
         )
         page.is_soft_404 = plain.is_soft_404
         page.is_parsed_elsewhere = plain.is_parsed_elsewhere
@@ -362,6 +368,7 @@ class PlainPage(NamedTuple):
     accepted: bool | None
     extract: Any
     skipped: str | None
+    group: str
     is_soft_404: bool
     is_parsed_elsewhere: bool
     facts_ahead: FactsAhead

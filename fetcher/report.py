@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 CERTIFICATE_WARNING = timedelta(days=14)
+GROUPS_KEPT = 1_000
 HOSTS_KEPT = 5_000
 CONTENT_TYPES_KEPT = 200
 TOP_PAGES = 10
@@ -240,6 +241,7 @@ class Report:
         by_reason: pages that fell short by reason: "HTTP 404", "dns", ...
         by_rule: findings by rule and severity: {"expect-status": {"error": 3}}.
         unmet_pages: pages on which an error was found, however many.
+        by_group: Tally of pages by the Group they belong to, if any does.
         by_host, by_content_type: Tally of pages by host (and port), by media type.
         html_pages, links: pages that are HTML, and the links that stand on them.
         capped: pages of which not everything is listed; see `Facts.capped`.
@@ -263,6 +265,7 @@ class Report:
         self.by_reason: dict[str, int] = {}
         self.by_rule: dict[str, dict[Severity, int]] = {}
         self.unmet_pages = 0
+        self.by_group = Tally(GROUPS_KEPT)
         self.by_host = Tally(HOSTS_KEPT)
         self.by_content_type = Tally(CONTENT_TYPES_KEPT)
         self.html_pages = 0
@@ -305,6 +308,11 @@ class Report:
         host = _host_of(page)
         if host:
             counted = self.by_host.at(host)
+            counted[0] += 1
+            counted[1] += fell_short
+            counted[2] += size
+        if page.group:
+            counted = self.by_group.at(page.group)
             counted[0] += 1
             counted[1] += fell_short
             counted[2] += size
@@ -439,6 +447,7 @@ class Report:
         for rule, counts in other.by_rule.items():
             _count_all(self.by_rule.setdefault(rule, {}), counts)
         self.unmet_pages += other.unmet_pages
+        self.by_group.merge(other.by_group)
         self.by_host.merge(other.by_host)
         self.by_content_type.merge(other.by_content_type)
         self.html_pages += other.html_pages
@@ -577,6 +586,7 @@ class Report:
             "ok": self.ok,
             "states": {state.value: n for state, n in self.by_state.items()},
             "statuses": _named_statuses(self.by_status),
+            "groups": _tally_to_dict(self.by_group),
             "hosts": _tally_to_dict(self.by_host),
             "content_types": _tally_to_dict(self.by_content_type),
             "html_pages": self.html_pages,

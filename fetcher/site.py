@@ -282,7 +282,7 @@ class Site:
         for url in urls or [f"{request.origin}/sitemap.xml"]:
             with suppress(BadUrl):
                 each = _request(url, depth=1, purpose=Purpose.SITEMAP)
-                found.append(replace(each, reach=origin.reach))
+                found.append(replace(each, reach=origin.reach, group=request.group))
         return found
 
     def is_sitemap(self, page: Page) -> bool:
@@ -301,7 +301,11 @@ class Site:
         report.add_read(page.url)
         reach = self._led_by(page, request)
         for found in entries_of(
-            page.content, page.final_url, depth=request.depth, reach=reach
+            page.content,
+            page.final_url,
+            depth=request.depth,
+            reach=reach,
+            group=request.group,
         ):
             if isinstance(found, Page):
                 report.add_problem(found.failure.message if found.failure else "")
@@ -310,10 +314,24 @@ class Site:
                     return
                 yield found
             else:
-                report.entries += 1
-                self._sitemap_ids.add(url_id(found.key))
+                self._list(found, report)
                 if request.depth == 0 or self._scope.follows(found.url):
                     yield found
+
+    def take_listed(self, request: Request, name: str) -> None:
+        """Take note of what a sitemap lists that was given as a file."""
+        report = self._sitemap_report()
+        if name not in report.read:
+            report.add_read(name)
+        if request.purpose is Purpose.PAGE:
+            self._list(request, report)
+
+    def _list(self, request: Request, report: SitemapReport) -> None:
+        report.entries += 1
+        number = url_id(request.key)
+        self._sitemap_ids.add(number)
+        if request.key == f"{request.origin}/":  # who knows a host finds its front page
+            self._given.add(number)
 
     def _nests_too_deep(self, outer: Request, inner: Request) -> bool:
         level = self._index_levels.get(outer.key, 0) + 1
@@ -333,7 +351,12 @@ class Site:
         """Return what a request came to that robots.txt does not allow."""
         origin = self._origin(request.origin)
         origin.refused += 1
-        page = Page(url=request.url, depth=request.depth, failure=origin.failure)
+        page = Page(
+            url=request.url,
+            depth=request.depth,
+            failure=origin.failure,
+            group=request.group,
+        )
         if origin.failure is None:
             page.skipped = origin.note or "robots.txt does not allow it"
         elif origin.failure.kind is Kind.FORBIDDEN_ADDRESS:
@@ -376,7 +399,7 @@ class Site:
             self._note_unfit(number, page, "noindex")
         reach = self._led_by(page, request)
         links = self._read_links(page, request, number)
-        return [replace(each, reach=reach) for each in links]
+        return [replace(each, reach=reach, group=request.group) for each in links]
 
     def _led_by(self, page: Page, request: Request) -> Reach:
         """Return how private the addresses may be that an answer leads to.

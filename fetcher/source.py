@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from . import sitemaps
 from . import urls as url_rules
 from .errors import ConfigError
+from .groups import Group
 from .models import Failure, Kind, Purpose, Reach, Request
 from .output import Line, UrlList, read_bytes, read_list
 from .page import Page
@@ -43,8 +44,9 @@ _SITEMAP_NAME = re.compile(
     re.IGNORECASE,
 )
 
-Given = str | Path | Iterable[str | Path | Request]
-Item = str | Path | Request | Iterator[Request | Page]  # the last: a list, opened
+Given = str | Path | Iterable[str | Path | Request | Group]
+Entries = Iterator[Request | Page]
+Item = str | Path | Request | Group | Entries  # the last: a list, opened
 
 
 _UNREAD = Page(url="")  # stands for a URL that is only counted
@@ -55,8 +57,14 @@ class Source:
 
     Args:
         given: one URL; the path of a list or a sitemap, "-" for standard input; or an
-            iterable of URLs and Requests, in which a `Path` stands for such a file.
+            iterable of URLs and Requests, in which a `Path` stands for such a file;
+            in a list or tuple also Groups.
         default_scheme: "http" or "https", for a URL without a scheme.
+
+    Attributes:
+        exhausted: whether it was read to its end.
+        on_listed: called with each page that a sitemap given as a file lists, and
+            the name of that sitemap.
 
     Raises:
         ConfigError: for what is none of these.
@@ -68,6 +76,8 @@ class Source:
             raise ConfigError(
                 f"default_scheme is 'http' or 'https', got {default_scheme!r}"
             )
+        self.groups = _groups_in(given)
+        self.on_listed: Callable[[Request, str], None] | None = None
         self._default_scheme = default_scheme
         self._countable = isinstance(given, str | Path | Sized)
         self._entries = self._open(given)
@@ -114,7 +124,7 @@ class Source:
             self._entries.close()  # and with it the list
         return None if more else counted
 
-    def _open(self, given: Given) -> Iterator[Request | Page]:
+    def _open(self, given: Given) -> Entries:
         if isinstance(given, str) and given != "-" and is_url(given):
             return self._items([given_url(given)], "")
         if isinstance(given, str | Path):
@@ -122,24 +132,49 @@ class Source:
         if not isinstance(given, Iterable):
             raise ConfigError(f"urls is a URL, a path or an iterable, got {given!r}")
         if isinstance(given, list | tuple):
-            # Lists are opened now, so that a missing one is told at once.
-            opened: list[Item] = [
-                self._lines(item) if isinstance(item, Path) else item for item in given
-            ]
-            return self._items(opened, "item ")
+            return self._items(self._opened(given), "item ")
         return self._items(given, "item ")
 
-    def _lines(self, path: str | Path) -> Iterator[Request | Page]:
+    def _opened(self, items: Sequence[str | Path | Request | Group]) -> list[Item]:
+        """Open the lists among these, so that a missing one is told at once."""
+        opened: list[Item] = []
+        for item in items:
+            if isinstance(item, Path):
+                opened.append(self._lines(item))
+            elif isinstance(item, Group):
+                opened.append(self._members(item, self._opened(item.urls)))
+            else:
+                opened.append(item)
+        return opened
+
+    def _members(self, group: Group, items: list[Item]) -> Entries:
+        """Yield what is to be fetched of a group; each entry knows its name."""
+        for entry in self._items(items, f"group {group.name!r}, item "):
+            if isinstance(entry, Request):
+                yield replace(entry, group=group.name)
+                continue
+            if entry is not _UNREAD:
+                entry.group = group.name
+            yield entry
+
+    def _lines(self, path: str | Path) -> Entries:
         if str(path) != "-" and Path(path).suffix.lower() in SITEMAP_ENDINGS:
             content = read_bytes(path, sitemaps.DECODED_MAX_BYTES)
-            return entries_of(content, str(path))
+            return self._told(entries_of(content, str(path)), str(path))
         return self._listed(read_list(path))
 
-    def _listed(self, lines: UrlList) -> Iterator[Request | Page]:
+    def _told(self, entries: Entries, name: str) -> Entries:
+        """Tell whoever wants to know what a sitemap lists."""
+        for entry in entries:
+            if self.on_listed is not None and isinstance(entry, Request):
+                self.on_listed(entry, name)
+            yield entry
+
+    def _listed(self, lines: UrlList) -> Entries:
         with lines:
             yield from self._entries_of(lines, f"{lines.name}, line ")
 
-    def _items(self, items: Iterable[Item], where: str) -> Iterator[Request | Page]:
+    def _items(self, items: Iterable[Item], where: str) -> Entries:
         for number, item in enumerate(items, 1):
             if isinstance(item, Iterator):
                 yield from item
@@ -147,18 +182,18 @@ class Source:
                 yield from self._lines(item)
             elif isinstance(item, Request):
                 yield from self._requested(item)
+            elif isinstance(item, Group):
+                raise ConfigError("groups come in a list or a tuple")
             else:
                 yield from self._entries_of([Line(number, item)], where)
 
-    def _requested(self, request: Request) -> Iterator[Request | Page]:
+    def _requested(self, request: Request) -> Entries:
         for found in self._entries_of([Line(0, request.url)], ""):
             if isinstance(found, Request):
                 found = _placed(replace(request, url=found.url))
             yield found
 
-    def _entries_of(
-        self, lines: Iterable[Line], where: str
-    ) -> Iterator[Request | Page]:
+    def _entries_of(self, lines: Iterable[Line], where: str) -> Entries:
         for number, given, problem in lines:
             place = f"{where}{number}: " if where else ""
             if not isinstance(given, str):
@@ -179,6 +214,12 @@ class Source:
                 yield _bad_page(text, f"{place}{error}")
 
 
+def _groups_in(given: Given) -> tuple[Group, ...]:
+    if not isinstance(given, list | tuple):
+        return ()
+    return tuple(item for item in given if isinstance(item, Group))
+
+
 def _is_passed_over(text: str, problem: str | None) -> bool:
     """Whether a line without a URL is a blank one or a comment.
 
@@ -187,12 +228,14 @@ def _is_passed_over(text: str, problem: str | None) -> bool:
     return problem is None or "#" in text
 
 
-def _reads_once(given: Given) -> bool:
+def _reads_once(given: Given | Group) -> bool:
     if isinstance(given, str):
         return given == "-" or (not is_url(given) and is_read_once(Path(given)))
-    each = [given] if isinstance(given, Path) else given
-    return isinstance(each, list | tuple) and any(
-        isinstance(item, Path) and is_read_once(item) for item in each
+    if isinstance(given, Path):
+        return is_read_once(given)
+    items = given.urls if isinstance(given, Group) else given
+    return isinstance(items, Sequence) and any(
+        _reads_once(item) for item in items if isinstance(item, Path | Group)
     )
 
 
@@ -210,8 +253,13 @@ def is_read_once(path: Path) -> bool:
 
 
 def entries_of(
-    content: bytes, name: str, *, depth: int = 0, reach: Reach | None = None
-) -> Iterator[Request | Page]:
+    content: bytes,
+    name: str,
+    *,
+    depth: int = 0,
+    reach: Reach | None = None,
+    group: str = "",
+) -> Entries:
     """Yield what a sitemap lists, pages and further sitemaps, as it is read.
 
     What is wrong with it comes as the Page of a bad URL that names place and line.
@@ -221,13 +269,18 @@ def entries_of(
         name: its URL, or path; for messages.
         depth: of the requests.
         reach: how private their addresses may be; None for a sitemap of the person's.
+        group: the group of the requests.
     """
     for found in sitemaps.read(content, name if "://" in name else ""):
         if isinstance(found, sitemaps.Problem):
             yield _bad_page(name, f"{name}: {found}")
             continue
         purpose = Purpose.SITEMAP if found.is_sitemap else Purpose.PAGE
-        yield _placed(Request(url=found.url, depth=depth, purpose=purpose, reach=reach))
+        yield _placed(
+            Request(
+                url=found.url, depth=depth, purpose=purpose, reach=reach, group=group
+            )
+        )
 
 
 def given_names(given: Given) -> list[str]:
@@ -239,7 +292,13 @@ def given_names(given: Given) -> list[str]:
         given = [given]
     if not isinstance(given, list | tuple | set | frozenset):
         return [f"<{type(given).__name__}>"]
-    return [_name_of(each) for each in given]
+    return [name for each in given for name in _names_of(each)]
+
+
+def _names_of(item: object) -> list[str]:
+    if isinstance(item, Group):
+        return [f"{item.name}: {_name_of(each)}" for each in item.urls]
+    return [_name_of(item)]
 
 
 def _name_of(item: object) -> str:

@@ -194,7 +194,7 @@ def _strange_part(value: object) -> object | None:
     return value
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)  # three for each group that has settings of its own
 def _job(job: bytes) -> tuple[Settings, Extract | None, bool]:
     """Read what is the same for every URL of a run, once per worker."""
     found: tuple[Settings, Extract | None, bool] = pickle.loads(job)  # noqa: S301 -- ours

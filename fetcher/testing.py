@@ -394,6 +394,7 @@ class PageParts(TypedDict, total=False):
     accepted: bool | None
     extract: object
     skipped: str | None
+    group: str
 
 
 def make_page(

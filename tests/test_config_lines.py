@@ -85,7 +85,7 @@ VALUES = st.recursive(
 
 
 def quoted(text: str) -> str:
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def written(value: object) -> str:

@@ -40,6 +40,7 @@ from fetcher.models import (
 )
 from fetcher.page import Page
 from fetcher.report import Report
+from fetcher.testing import make_page
 
 NOW = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 HTML = Headers([("Content-Type", "text/html; charset=utf-8")])
@@ -209,6 +210,7 @@ def test_a_row_has_every_field_of_a_page_and_its_facts():
         "reason": None,
         "attempt": 1,
         "depth": 0,
+        "group": None,
         "hops": [{"url": "http://a.example/", "status": 301, "ip": "127.0.0.1"}],
         "timings": {
             "queue_s": 0.1,
@@ -500,11 +502,18 @@ def rows_of(content):
     return list(csv.DictReader(StringIO(content.decode("utf-8"), newline="")))
 
 
+def test_csv_tells_how_far_a_page_is_from_what_was_given_and_its_group():
+    """The depth had always been 0."""
+    (row,) = rows_of(written("csv", make_page(depth=3, group="shop")))
+    assert (row["depth"], row["group"]) == ("3", "shop")
+
+
 def test_csv_has_a_line_a_page_with_stable_columns():
     content = written("csv", full_page(), failed_page())
     first, second = rows_of(content)
     assert tuple(first) == tuple(second) == COLUMNS
     assert first["state"] == "redirected"
+    assert (first["depth"], first["group"]) == ("0", "")
     assert first["h1"] == "One | Three"
     assert (first["links"], first["images_without_alt"]) == ("2", "1")
     assert first["certificate_verified"] == "true"

@@ -62,9 +62,13 @@ def test_a_failure_says_what_was_expected_and_where():
 
 
 def test_groups_are_suites_in_the_order_in_which_they_come():
-    pages = [make_page(f"{A}{name}/{n}") for n in range(3) for name in ("shop", "blog")]
+    pages = [
+        make_page(f"{A}{name}/{n}", group=name)
+        for n in range(3)
+        for name in ("shop", "blog")
+    ]
     stream = BytesIO()
-    exporter = JUnit(stream, suite_of=lambda page: page.url.split("/")[3])
+    exporter = JUnit(stream)
     for page in pages:
         exporter.add(page, [finding(page.url)] if "blog" in page.url else ())
     exporter.finish(report_of([(page, ()) for page in pages]))
@@ -77,9 +81,9 @@ def test_groups_are_suites_in_the_order_in_which_they_come():
 
 def test_more_groups_than_files_may_be_open_share_the_last_suite():
     stream = BytesIO()
-    exporter = JUnit(stream, suite_of=lambda page: page.url)
+    exporter = JUnit(stream)
     for number in range(SUITES_KEPT + 5):
-        exporter.add(make_page(f"{A}{number}"))
+        exporter.add(make_page(f"{A}{number}", group=f"group {number}"))
     exporter.finish(Report())
     suites = read(stream.getvalue().decode())
     assert len(suites) == SUITES_KEPT + 1

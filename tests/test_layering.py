@@ -27,7 +27,7 @@ ROWS = (
     {"backlog", "page"},
     {"shown", "site_report"},
     {"checks", "frontier", "report", "rules", "store", "transport"},
-    {"export", "output"},
+    {"export", "groups", "output"},
     {"hints", "interrupts", "options", "source", "task"},
     {"config", "site"},
     {"cluster", "engine", "notify"},
@@ -40,7 +40,7 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
-    *("hints", "link_table", "options", "site_report"),
+    *("groups", "hints", "link_table", "options", "site_report"),
 }
 IMPURE = set(ROW_OF) - PURE
 

@@ -46,6 +46,8 @@ def test_every_failure_but_two_is_failed():
         ({"status": 404}, State.BROKEN, "HTTP 404"),
         ({"status": 500, "hops": [HOP]}, State.BROKEN, "HTTP 500"),
         ({"status": 404, "accepted": True}, State.OK, None),
+        ({"status": 429, "accepted": True}, State.OK, None),
+        ({"status": 999, "accepted": True}, State.OK, None),
         ({"status": 200, "accepted": False}, State.BROKEN, "HTTP 200"),
         ({"status": 403}, State.BROKEN, "HTTP 403"),
         ({"status": 429}, State.BLOCKED, "HTTP 429, too many requests"),

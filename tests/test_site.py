@@ -552,6 +552,28 @@ def test_a_local_sitemap_is_a_list(tmp_path, pool):
     assert report.by_reason == {"bad_url": 1}  # the namespace is missing, and is named
 
 
+@pytest.mark.parametrize("links_matter", [True, False])
+def test_a_local_sitemap_is_compared_with_links_too(tmp_path, pool, links_matter):
+    """Where links are read; else the list is all that was asked for."""
+    site = site_of({"/": ["/linked", "/unlisted"], "/linked": [], "/unlisted": []})
+    site._answers["/orphan"] = Reply(content=page("/orphan", []))
+    with in_thread(site) as server:
+        origin = server.url.rstrip("/")
+        path = tmp_path / "map.xml"
+        _, _, content_of = urlset(["/", "/linked", "/orphan"])
+        path.write_bytes(content_of(origin))
+        depth = 3 if links_matter else 0
+        report = crawl(path, pool=pool, retries=0, depth=depth, ignore_robots=True)
+    assert report.total == (4 if links_matter else 3)
+    if not links_matter:
+        assert report.site is None
+        return
+    sitemap = report.site.sitemap
+    assert (sitemap.entries, sitemap.read) == (3, [str(path)])
+    assert bad_urls_of(sitemap.orphans) == ["orphan"]
+    assert bad_urls_of(sitemap.missing) == ["unlisted"]
+
+
 def bad_urls_of(urls) -> list[str]:
     return [url.split("/", 3)[3] for url in urls]
 

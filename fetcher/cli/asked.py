@@ -16,6 +16,7 @@ from .telling import said
 
 if TYPE_CHECKING:
     from ..checks import Expectation
+    from ..groups import Group
     from ..models import Request
 
 __all__ = ["crawl_options", "expected_fields", "given_of", "sent_headers", "total_of"]
@@ -34,19 +35,20 @@ def given_of(text: str) -> str | Path | Request:
 
 
 def total_of(
-    given: Sequence[str | Path | Request], options: Mapping[str, Any]
+    given: Sequence[str | Path | Request | Group], options: Mapping[str, Any]
 ) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
     from ..source import count_entries, is_read_once
 
     if options["depth"] or options["sitemap"]:
         return None
-    for each in given:
+    items = [item for each in given for item in getattr(each, "urls", [each])]
+    for each in items:
         if isinstance(each, Path) and is_read_once(each):
             return None
         if not isinstance(each, str | Path):
             return None  # a sitemap that has still to be fetched
-    total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in given)
+    total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in items)
     max_pages: int | None = options["max_pages"]
     return total if max_pages is None else min(total, max_pages)
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config
-from .asked import expected_fields, given_of, sent_headers
+from .asked import expected_fields, given_of
 from .shape import Command, option
 from .telling import said, say
 
 if TYPE_CHECKING:
-    from ..config import Config, File, PageGroup
+    from ..config import Config, File
+    from ..groups import Group
     from ..models import Request
 
 __all__ = [
@@ -62,7 +63,7 @@ class Wanted:
     options: the command's
     """
 
-    given: Sequence[str | Path | Request]
+    given: Sequence[str | Path | Request | Group]
     name: str
     options: Mapping[str, Any]
 
@@ -163,8 +164,8 @@ def wanted_of(inputs: Sequence[str], options: dict[str, Any]) -> Wanted:
     if loaded is not None:
         options = configured(options, loaded, ctx)
     if inputs:
-        given = [given_of(text) for text in inputs]
-        return Wanted(given=given, name=inputs[0], options=options)
+        urls = [given_of(text) for text in inputs]
+        return Wanted(given=urls, name=inputs[0], options=options)
     if loaded is None:
         argument = next(each for each in ctx.command.params if each.name == "inputs")
         raise click.MissingParameter(ctx=ctx, param=argument)
@@ -208,38 +209,31 @@ def said_options(ctx: click.Context) -> set[str]:
 
 def given_by(
     loaded: Config, names: Sequence[str], tags: Sequence[str], options: dict[str, Any]
-) -> list[str | Path | Request]:
+) -> list[str | Path | Request | Group]:
     """Return the inputs and groups of a file that are asked for."""
-    groups = config.merged(
-        config.picked(loaded, names, tags), asked_by(options, loaded)
-    )
+    chosen = config.picked(loaded, names, tags)
     inputs = () if names or tags else loaded.inputs
-    return [*inputs, *(url for group in groups for url in urls_of(group))]
+    return [*inputs, *config.merged(chosen, asked_by(options))]
 
 
-def urls_of(group: PageGroup) -> list[str | Path | Request]:
-    """Return all that a group names."""
-    return [*group.urls, *(page.url for page in group.pages)]
-
-
-def asked_by(options: Mapping[str, Any], loaded: Config) -> config.Asked:
+def asked_by(options: Mapping[str, Any]) -> config.Asked:
     """Return what flags and variables say, which holds for each group, too."""
     from ..config.keys import KEYS
     from ..config.translating import SETTINGS
 
-    said_here = said_options(click.get_current_context())
+    ctx = click.get_current_context()
+    said_here = said_options(ctx)
     settings = {
         SETTINGS[key.name]
         for key in KEYS.values()
         if key.name in SETTINGS and key.option in said_here
     }
-    given = options["header"] if "header" in said_here else ()
-    headers = tuple(field for fields in given for field in fields)
+    given = ctx.params["header"] if "header" in said_here else ()
+    headers = {name.lower() for fields in given for name, _ in fields}
     if "from_" in said_here:
-        headers += (("From", options["from_"]),)
+        headers.add("from")
     return config.Asked(
         settings=frozenset(settings - {"headers"}),
-        headers=headers,
-        sent=sent_headers(options),
+        headers=frozenset(headers),
         expected=expected_fields(options),
     )

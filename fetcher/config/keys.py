@@ -45,9 +45,10 @@ _ALL = (
     Key("headers", "header", "--header", has_variable=False),
     Key("from", "from_", "--from", has_variable=True),
     Key("auth", "user", "--user", has_variable=False),  # its variable: FETCHER_USER
-    *_same("netrc", "cookie_file", "proxy", "cacert", "cert", "insecure"),
-    *_same("resolve", has_variable=False),
+    *_same("netrc", "cookie_file", "cacert", "cert", "insecure"),
     Key("ip_version", "ip_version", "-4", has_variable=False),  # two flags, one option
+    *_same("proxy"),
+    *_same("resolve", has_variable=False),
     *_same("public_only", "trust_proxy"),
     *_same("allow_net", "deny_net", has_variable=False),
     *_same("output", has_variable=False),

@@ -9,11 +9,14 @@ one before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..groups import Group
+
 if TYPE_CHECKING:
-    from .loading import OwnPage, PageGroup
+    from ..checks import Expectation
+    from .loading import PageGroup
 
 __all__ = ["Asked", "Fields", "merged", "over"]
 
@@ -25,14 +28,12 @@ class Asked:
     """What flags and variables say: it holds for every page.
 
     settings: names of the fields of Settings that they set, but for `headers`
-    headers:  the fields that they send
-    sent:     all fields that are sent outside of groups: the file's, and theirs
+    headers:  names of the header fields that they send, lower-case
     expected: fields of Expectation
     """
 
     settings: frozenset[str] = frozenset()
-    headers: Fields = ()
-    sent: Fields = ()
+    headers: frozenset[str] = frozenset()
     expected: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,31 +43,39 @@ def over(fields: Fields, others: Fields) -> Fields:
     return (*(each for each in others if each[0].lower() not in names), *fields)
 
 
-def merged(groups: Iterable[PageGroup], asked: Asked) -> tuple[PageGroup, ...]:
-    """Return the groups as they hold, with what flags and variables say put over."""
-    return tuple(_merged(group, asked) for group in groups)
+def merged(groups: Iterable[PageGroup], asked: Asked) -> list[Group]:
+    """Return the groups as `crawl` takes them, with what was asked put over."""
+    return [_merged(group, asked) for group in groups]
 
 
-def _merged(group: PageGroup, asked: Asked) -> PageGroup:
-    settings = {
-        name: value
-        for name, value in group.settings.items()
-        if name not in asked.settings
-    }
-    if "headers" in settings:
-        own = over(asked.headers, settings["headers"])
-        settings["headers"] = over(own, asked.sent)
-    return replace(
-        group,
-        settings=settings,
-        expected=_expected(group.expected, asked),
-        pages=tuple(_page(page, asked) for page in group.pages),
+def _merged(group: PageGroup, asked: Asked) -> Group:
+    return Group(
+        name=group.name,
+        urls=(*group.urls, *(page.url for page in group.pages)),
+        expect=_expectation(group.expected, asked),
+        expect_by_url={
+            page.url: found
+            for page in group.pages
+            if (found := _expectation(page.expected, asked)) is not None
+        },
+        tags=group.tags,
+        settings=_settings(group.settings, asked),
     )
 
 
-def _page(page: OwnPage, asked: Asked) -> OwnPage:
-    return replace(page, expected=_expected(page.expected, asked))
+def _settings(settings: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    found = {name: settings[name] for name in settings if name not in asked.settings}
+    if "headers" in found:
+        found["headers"] = tuple(
+            field for field in found["headers"] if field[0].lower() not in asked.headers
+        )
+    return found
 
 
-def _expected(expected: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
-    return {**expected, **asked.expected}
+def _expectation(expected: Mapping[str, Any], asked: Asked) -> Expectation | None:
+    found = {**expected, **asked.expected}
+    if not found:
+        return None
+    from ..checks import Expectation
+
+    return Expectation(**found)

@@ -19,6 +19,7 @@ from .types import (
     ExistingFile,
     ExpectedFields,
     FilePath,
+    GroupName,
     JsonValues,
     Limits,
     ListPlaces,
@@ -174,17 +175,11 @@ class _Asking(Table):
     auth: AuthTable | None = _key("How to log in at the origins given.")
     netrc: bool | None = _key("Look logins up in `~/.netrc`.", False)
     cookie_file: ExistingFile | None = _key("Send these cookies (Netscape form).")
-    proxy: ProxyUrl | None = _key(
-        "Go through this proxy; else `http_proxy`, `https_proxy`, `no_proxy` tell."
-    )
     cacert: ExistingFile | None = _key("Trust the roots in this PEM file.")
     cert: ExistingFile | None = _key(
         "Show this client certificate (PEM, with its key)."
     )
     insecure: bool | None = _key("Take any certificate; the report says so.", False)
-    resolve: ResolveRules | None = _key(
-        "Addresses to use for hosts, `host:port:address` each."
-    )
     ip_version: Literal[4, 6] | None = _key("Only IPv4, or only IPv6.")
 
 
@@ -253,6 +248,12 @@ class Root(_Asking):
     obey_robots: bool | None = _key(
         "Let robots.txt decide about what was given, too.", False
     )
+    proxy: ProxyUrl | None = _key(
+        "Go through this proxy; else `http_proxy`, `https_proxy`, `no_proxy` tell."
+    )
+    resolve: ResolveRules | None = _key(
+        "Addresses to use for hosts, `host:port:address` each."
+    )
     public_only: bool | None = _key("Ask public addresses alone.", False)
     allow_net: Networks | None = _key("Networks that may be asked, however private.")
     deny_net: Networks | None = _key("Networks that are never asked.")
@@ -272,7 +273,9 @@ class Root(_Asking):
     no_progress: bool | None = _key("Draw no line of progress.", False)
     color: Literal["auto", "always", "never"] | None = _key("Colours in text.", "auto")
     expect: ExpectTable | None = _key("What is expected of every page.")
-    groups: dict[Text, GroupTable] | None = _key("Pages by group, each with a name.")
+    groups: dict[GroupName, GroupTable] | None = _key(
+        "Pages by group, each with a name."
+    )
 
 
 class _Tidy(GenerateJsonSchema):

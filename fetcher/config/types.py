@@ -31,7 +31,7 @@ from .lines import KeyPath
 
 __all__ = [
     *("Context", "Counting", "Days", "Duration", "ExistingFile", "ListPlaces"),
-    *("ExpectedFields", "FilePath", "FilePaths", "JsonValues", "Limits", "Misplaced"),
+    *("ExpectedFields", "FilePath", "GroupName", "JsonValues", "Limits", "Misplaced"),
     *(
         "Networks",
         "OutputPaths",
@@ -305,6 +305,13 @@ def _anything(text: str) -> None:
     """A text of any kind will do."""
 
 
+def _group_name(value: object) -> str:
+    name = _text(value)
+    if not name.isprintable():
+        raise ConfigError("a group's name is one line")
+    return name
+
+
 _TEXTS_SCHEMA = {
     "anyOf": [
         {"type": "string"},
@@ -316,6 +323,9 @@ _URL = WithJsonSchema({"type": "string", "examples": ["https://example.com/"]})
 
 Text = Annotated[
     str, PlainValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})
+]
+GroupName = Annotated[
+    str, PlainValidator(_group_name), WithJsonSchema({"type": "string"})
 ]
 Texts = Annotated[list[str], PlainValidator(_texts_that(_anything)), _TEXTS]
 Patterns = Annotated[list[str], PlainValidator(_texts_that(_pattern)), _TEXTS]

@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "Csv", "open_exporter"]
 
 COLUMNS = (
     *("url", "final_url", "state", "status", "reason", "failure_kind"),
-    *("attempt", "depth", "hops"),
+    *("attempt", "depth", "group", "hops"),
     *("queue_s", "dns_s", "connect_s", "tls_s", "ttfb_s", "transfer_s", "total_s"),
     *("ip", "http_version", "content_type", "encoding", "body_bytes", "wire_bytes"),
     *("fetched_at", "certificate_not_after", "certificate_verified"),
@@ -75,7 +75,7 @@ def _answer(page: Page) -> tuple[object, ...]:
     return (
         *(page.url, page.final_url, page.state.value, page.status, page.reason),
         page.failure and page.failure.kind.value,
-        *(page.attempt, 0, len(page.hops)),
+        *(page.attempt, page.depth, page.group, len(page.hops)),
         *page.timings,
         *(page.ip, page.http_version, page.content_type),
         page.encoding if facts is None else facts.encoding,

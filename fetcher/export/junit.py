@@ -15,7 +15,7 @@ Sources:
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
@@ -40,26 +40,17 @@ OUTCOMES = ("failure", "error", "skipped")
 
 
 class JUnit:
-    """Writes a suite for each group of pages, and one for the links.
+    """Writes a suite for each group of pages, one for all others, one for the links."""
 
-    Args:
-        stream: what it writes to.
-        suite_of: tells the group of a page; all are in one suite without it.
-    """
-
-    def __init__(
-        self, stream: BinaryIO, *, suite_of: Callable[[Page], str] | None = None
-    ) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._suite_of = suite_of
         self._suites: dict[str, _Suite] = {}
 
     def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
         """Take a page as a case of its suite."""
-        name = NAME if self._suite_of is None else self._suite_of(page)
         outcome, told = _outcome(page, of_page(page, findings))
         lines = [f"warning: {each.message}" for each in findings if not _weighs(each)]
-        self._suite(name).add(
+        self._suite(page.group or NAME).add(
             page.url, outcome, told, lines, time_s=page.timings.total_s or 0.0
         )
 

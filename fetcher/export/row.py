@@ -64,6 +64,7 @@ def _answer(page: Page, facts: Facts | None) -> dict[str, object]:
         "reason": page.reason,
         "attempt": page.attempt,
         "depth": page.depth,
+        "group": page.group or None,
         "hops": [hop._asdict() for hop in page.hops],
         "timings": page.timings._asdict(),
         "ip": page.ip,

@@ -29,6 +29,7 @@ from ..report import (
     Shortfall,
     SlowPage,
     Spread,
+    Tally,
     human_duration,
     human_size,
 )
@@ -317,25 +318,28 @@ class Screen(Layout):
             self._inline("Answers", named)
         if len(types) > 1:
             self._inline("Content", types)
+        if len(report.by_group):
+            self._show_tally("Groups", "groups", report.by_group)
         hosts, top = len(report.by_host), report.by_host.top(1)
         if hosts > 1 and top[0][1].pages == 1:
             self._inline("Hosts", [f"{hosts:,}, a page each"])
         elif hosts > 1:
-            self._show_hosts(report)
+            self._show_tally("Hosts", "hosts", report.by_host)
 
-    def _show_hosts(self, report: Report) -> None:
-        top = report.by_host.top(HOSTS_SHOWN)
-        self._heading("Hosts")
-        self._columns([self._host(host, counts) for host, counts in top], gives=0)
-        others = len(report.by_host) - len(top)
+    def _show_tally(self, heading: str, names: str, tally: Tally) -> None:
+        top = tally.top(HOSTS_SHOWN)
+        self._heading(heading)
+        self._columns([self._host(name, counts) for name, counts in top], gives=0)
+        others = len(tally) - len(top)
         if others:
-            pages = sum(counts.pages for _, counts in report.by_host.top()[len(top) :])
+            pages = sum(counts.pages for _, counts in tally.top()[len(top) :])
             self._print(
-                Text(f"    and {others:,} other hosts: {_pages(pages)}", style="dim")
+                Text(f"    and {others:,} other {names}: {_pages(pages)}", style="dim")
             )
-        beyond = report.by_host.others[0]
+        beyond = tally.others[0]
         if beyond:
-            words = f"    and {_pages(beyond)} on hosts beyond the first 5,000"
+            kept = f"{len(tally):,}"
+            words = f"    and {_pages(beyond)} of {names} beyond the first {kept}"
             self._print(Text(words, style="dim"))
 
     def _host(self, host: str, counts: Counts) -> tuple[Cell, ...]:

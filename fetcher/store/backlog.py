@@ -36,7 +36,7 @@ REQUESTS_IN_A_ROW = 16  # most that are held of a host that is being asked: 4 kB
 CHANGES_PER_COMMIT = 1_000  # requests; for a file that stays
 
 APPLICATION_ID = 0x66657463  # "fetc": how such a file is told from others
-SCHEMA_VERSION = 2  # 2: how private the address of a request may be
+SCHEMA_VERSION = 3  # 2: how private the address may be; 3: the group
 
 Row = tuple[bytes, int, str]  # host, count, requests
 
@@ -406,6 +406,7 @@ def _to_json(requests: Sequence[Request]) -> str:
                 request.method,
                 request.attempt,
                 request.reach,
+                request.group,
             )
             for request in requests
         ]
@@ -413,7 +414,8 @@ def _to_json(requests: Sequence[Request]) -> str:
 
 
 def _from_json(host: str, text: str) -> Iterator[Request]:
-    for url, key, origin, depth, purpose, method, attempt, reach in json.loads(text):
+    for parts in json.loads(text):
+        url, key, origin, depth, purpose, method, attempt, reach, group = parts
         yield Request(
             url=url,
             key=url if key == 0 else key,
@@ -424,4 +426,5 @@ def _from_json(host: str, text: str) -> Iterator[Request]:
             method=method,
             attempt=attempt,
             reach=None if reach is None else Reach(reach),
+            group=group,
         )

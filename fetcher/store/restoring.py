@@ -42,6 +42,7 @@ def answer_bytes(request: Request, page: Page) -> bytes:
         request.method,
         request.attempt,
         None if reach is None else reach.value,
+        request.group,
     )
     return pickle.dumps((asked, tuple(plain), page.body_bytes))
 
@@ -95,7 +96,7 @@ def answer_from(
 
 
 def _request(parts: tuple[Any, ...]) -> Request:
-    url, key, host, origin, depth, purpose, method, attempt, reach = parts
+    url, key, host, origin, depth, purpose, method, attempt, reach, group = parts
     return Request(
         url=url,
         key=url if key is None else key,
@@ -106,6 +107,7 @@ def _request(parts: tuple[Any, ...]) -> Request:
         method=method,
         attempt=attempt,
         reach=None if reach is None else Reach(reach),
+        group=group,
     )
 
 

@@ -35,7 +35,7 @@ from .failures import clean
 __all__ = ["USER_AGENT", "Client", "client_for"]
 
 USER_AGENT = f"fetcher/{__version__} (+https://github.com/fetcher/fetcher)"
-CLIENTS_MAX = 4
+CLIENTS_MAX = 32  # groups of pages with settings of their own
 ORIGINS_MAX = 1000
 ROOTS_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in requests' order
 
