@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .values import duration_s, size_bytes, size_range, status_ranges
 
 if TYPE_CHECKING:
+    from .beginning import starter as starter
     from .loading import Config as Config
     from .loading import OwnPage as OwnPage
     from .loading import PageGroup as PageGroup
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .reading import find as find
     from .reading import group_names as group_names
     from .reading import read as read
-    from .starter import starter as starter
 
 _HOMES = {
     "Asked": "merging",
@@ -46,7 +46,7 @@ _HOMES = {
     "merged": "merging",
     "picked": "picking",
     "read": "reading",
-    "starter": "starter",
+    "starter": "beginning",
 }
 
 __all__ = [*_HOMES, "duration_s", "size_bytes", "size_range", "status_ranges"]

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .beginning import quoted
 from .keys import EXPECTED, KEYS
 from .mistakes import dotted, is_secret
-from .starter import quoted
 from .translating import SETTINGS
 
 if TYPE_CHECKING:
