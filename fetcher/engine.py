@@ -41,6 +41,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 
 from . import __version__, descriptors, export
+from .conditional import Conditions, Known
 from .errors import ConfigError, MachineError, StoreError
 from .frontier import Frontier, Refused
 from .groups import Group
@@ -138,6 +139,7 @@ def crawl(
     redact: bool = True,
     db: str | Path | None = None,
     resume: bool = False,
+    conditional: bool = True,
     stop: threading.Event | None = None,
     pool: PoolLike | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -180,6 +182,9 @@ def crawl(
             what was saved is not fetched again, and the outputs and the Report are
             those of the whole run. `callback` gets the pages that come now; it had
             the others.
+        conditional: with `db`: ask whether a page has changed since it came last, and
+            take it from there if not (`page.not_modified`). False: fetch it anyway, as
+            is done, too, where credentials or cookies of the caller's are sent.
         stop: set it to end softly: what is under way is finished.
         pool: used instead of an own one, and left open.
         on_progress: called with a Progress ten times a second at most.
@@ -233,6 +238,7 @@ def crawl(
         open_recorder=None
         if db is None
         else partial(_recorder, db, urls, asked, resume),
+        conditional=conditional,
         frontier=Frontier(
             per_host=per_host,
             delay_s=delay_s,
@@ -324,6 +330,7 @@ class _Run:
         open_recorder: Callable[[], Recorder] | None,
         frontier: Frontier,
         sites: _Sites,
+        conditional: bool,
         manners: Mapping[str, _Manner],
         parses_here: bool,
         callback: Callback | None,
@@ -354,6 +361,8 @@ class _Run:
         self._on_progress = on_progress
         self._open_recorder = open_recorder
         self._recorder: Recorder | None = None
+        self._conditional = conditional
+        self._conditions: Conditions | None = None
         self._entries_read = 0
         self._report = Report(
             started_at=datetime.now(UTC),
@@ -424,6 +433,8 @@ class _Run:
             self._frontier.close()
             self._sites.close()
             raise
+        settings = {name: each.settings for name, each in self._manners.items()}
+        self._conditions = Conditions(recorder, settings, asks=self._conditional)
         self._report.started_at = recorder.started_at
         self._began_s -= recorder.elapsed_s  # what earlier processes took
 
@@ -629,9 +640,16 @@ class _Run:
             max_bytes=max_bytes,
             reach=reach,
             with_secrets=with_secrets,
+            known=self._known_of(request, with_secrets=with_secrets),
         )
         arrived = partial(self._arrived, request)
         self._submit((errand, job), lane, arrived, partial(self._lost, request))
+
+    def _known_of(self, request: Request, *, with_secrets: bool) -> Known | None:
+        """Return what a page gave in an earlier run, to be asked whether it does so."""
+        if self._conditions is None:
+            return None
+        return self._conditions.begin(request, with_secrets=with_secrets)
 
     def _facts_of(self, request: Request) -> tuple[str, ...]:
         """Return the facts that the worker is to read of a page."""
@@ -683,7 +701,7 @@ class _Run:
         except Empty:
             self._outputs.flush()
             if self._recorder is not None:
-                self._recorder.flush()
+                limit_s = min(limit_s, self._recorder.flush_if_due())
             try:
                 with self._interrupts.allowed():
                     arrival = self._arrivals.get(timeout=max(limit_s, 0.0))
@@ -703,6 +721,9 @@ class _Run:
         self._room.set()
         if isinstance(outcome, WorkerLost) and self._ask_plainly(request, outcome):
             return
+        if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+            self._ask_over(request, outcome)
+            return
         page = self._page_of(request, outcome)
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
@@ -716,6 +737,15 @@ class _Run:
         self._lanes.give_back(request)
         if final:
             self._settle(page, request)
+
+    def _is_of_use(self, page: Page, request: Request) -> bool:
+        """Whether an answer tells of the page, and not only of how it was asked for."""
+        return self._conditions is None or self._conditions.end(request, page)
+
+    def _ask_over(self, request: Request, page: Page) -> None:
+        self._frontier.repeat(page, request, time.monotonic())
+        del self._flights[id(request)]
+        self._lanes.give_back(request)
 
     def _settle(self, page: Page, request: Request) -> None:
         """Take in what came of a request; from then on no kill costs it."""
@@ -870,6 +900,8 @@ class _Run:
         """Give every URL that was read its Page, when the run was cut short."""
         while not self._arrivals.empty():
             request, outcome = self._arrivals.get_nowait()
+            if isinstance(outcome, Page) and not self._is_of_use(outcome, request):
+                continue  # it stays under way, to be cancelled
             page = self._page_of(request, outcome)
             if page is not None and self._flights.pop(id(request), None) is not None:
                 page.depth = request.depth

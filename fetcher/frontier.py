@@ -264,13 +264,7 @@ class Frontier:
 
         False means that the request waits for another attempt.
         """
-        room = self._hosts[request.host]
-        room.under_way -= 1
-        self.under_way -= 1
-        self._rest(room, page, now_s)
-        self._pace(room, page)
-        if page.status is not None:
-            self._somebody_answered = True
+        room = self._take_in(page, request, now_s)
         ended = not self._ask_again(page, request, room, now_s)
         if ended and request.purpose in _GATE_PURPOSES:
             self._answered_first(page, request, room)
@@ -278,6 +272,16 @@ class Frontier:
         if len(self._hosts) > self._sweep_at:
             self._sweep(now_s)
         return ended
+
+    def repeat(self, page: Page, request: Request, now_s: float) -> None:
+        """Take note of an answer that is none: ask once more, when the host may be.
+
+        It is the same attempt, and goes before what waits there.
+        """
+        room = self._take_in(page, request, now_s)
+        self.queued += 1
+        room.ahead.appendleft(request)
+        self._list(room, now_s)
 
     def drain(self) -> Iterator[Request]:
         """Empty every queue, allow no more retries, and give out what waited."""
@@ -304,6 +308,17 @@ class Frontier:
         )
 
     # Hosts.
+
+    def _take_in(self, page: Page, request: Request, now_s: float) -> _Host:
+        """Return the host that answered, at whose pace it is asked from now on."""
+        room = self._hosts[request.host]
+        room.under_way -= 1
+        self.under_way -= 1
+        self._rest(room, page, now_s)
+        self._pace(room, page)
+        if page.status is not None:
+            self._somebody_answered = True
+        return room
 
     def _room(self, host: str) -> _Host:
         room = self._hosts.get(host)

@@ -42,6 +42,7 @@ NO_TIMINGS = Timings()
 WITH_VALUE = frozenset(
     {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 )
+LAZY = ("content_type", "facts", "mitigation", "soup", "text")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -72,9 +73,14 @@ class Page:
         group: the name of the Group it belongs to; "" where there are none.
         is_soft_404: its host answers so for what is not there.
         is_parsed_elsewhere: `facts` are what a worker read, and nothing is parsed here.
+        not_modified: the server said that it is as a remembered run has it (304), whose
+            body, header fields and status it has.
+        asked_as: what chose among the forms that the URL may have, as a digest; None
+            where it is not to be asked conditionally (see `fetcher.conditional`).
     """
 
     _body_bytes: int | None = None  # of a body that a store did not keep
+    asked_as: bytes | None = None
 
     def __init__(  # one value, its parts, each named by its caller
         self,
@@ -124,6 +130,7 @@ class Page:
         self.group = group
         self.is_soft_404 = False
         self.is_parsed_elsewhere = False
+        self.not_modified = False
         self._facts_ahead: FactsAhead = ()
 
     @property
@@ -224,6 +231,16 @@ class Page:
             self._facts_ahead = ahead(self.facts, names)
         self.is_parsed_elsewhere = elsewhere
 
+    def restore(
+        self, *, status: int, headers: Headers, content: bytes, encoding: str | None
+    ) -> None:
+        """Be what a remembered run has of this URL: the server says that it is so."""
+        for name in LAZY:
+            self.__dict__.pop(name, None)
+        self.status, self.headers = status, headers
+        self.content, self.encoding = content, encoding
+        self.not_modified = True
+
     @property
     def facts_read(self) -> tuple[str, ...] | None:
         """The facts for which the page was parsed here; None if none were asked for.
@@ -297,10 +314,11 @@ class Page:
             self.accepted,
             self.extract,
             self.skipped,
-            self.group,
             self.is_soft_404,
             self.is_parsed_elsewhere,
             self._facts_ahead,
+            self.group,
+            self.not_modified,
         )
 
     @classmethod
@@ -333,6 +351,7 @@ class Page:
         page.is_soft_404 = plain.is_soft_404
         page.is_parsed_elsewhere = plain.is_parsed_elsewhere
         page._facts_ahead = plain.facts_ahead
+        page.not_modified = plain.not_modified
         return page
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -368,10 +387,11 @@ class PlainPage(NamedTuple):
     accepted: bool | None
     extract: Any
     skipped: str | None
-    group: str
     is_soft_404: bool
     is_parsed_elsewhere: bool
     facts_ahead: FactsAhead
+    group: str = ""  # from here on not in what an older fetcher wrote down
+    not_modified: bool = False
 
 
 def _from_wire(*parts: Any) -> Page:

@@ -22,6 +22,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
+from .conditional import Known, condition, restore
 from .errors import ConfigError, ExtractError, FetcherError
 from .models import Reach, Request, Settings
 from .page import Page, _from_wire
@@ -52,6 +53,7 @@ class Errand(NamedTuple):
     reach:        how private its address may be, as a number of `Reach`; None: the
                   person listed it
     with_secrets: whether this origin may see the settings' credentials
+    known:        what it gave last, so that it may say that it gives so still
     """
 
     url: str
@@ -62,6 +64,7 @@ class Errand(NamedTuple):
     max_bytes: int | None = None
     reach: int | None = None
     with_secrets: bool = True
+    known: Known | None = None
 
 
 def fetch(errand: Errand, job: bytes) -> object:
@@ -98,12 +101,16 @@ def _fetched(errand: Errand, job: bytes, queue_s: float) -> Page:
         method=errand.method,
         reach=None if errand.reach is None else Reach(errand.reach),
     )
+    known = errand.known
     page = _imported("transport").get_url(
         request,
         settings,
         max_bytes=errand.max_bytes,
         with_secrets=errand.with_secrets,
+        condition=() if known is None else condition(known.headers),
     )
+    if known is not None:
+        restore(page, known, settings)
     page.timings = page.timings._replace(queue_s=queue_s)
     if extract is not None and page.failure is None:
         page.extract = _extracted(extract, page)

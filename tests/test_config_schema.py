@@ -74,6 +74,7 @@ EXAMPLES = {
         "output": ('["a.jsonl", "b.prom"]', '"a.pdf"', "unknown ending '.pdf'"),
         "format": ('"jsonl"', '"xml"', "is expected, got 'xml'"),
         "db": ('"runs.db"', '""', "this one is empty"),
+        "conditional": ("false", '"never"', f"{SWITCH} 'never'"),
         "redact": ("false", '"none"', f"{SWITCH} 'none'"),
         "quiet": ("true", "2", f"{SWITCH} 2"),
         "verbose": ("true", "2", f"{SWITCH} 2"),

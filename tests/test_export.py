@@ -228,6 +228,7 @@ def test_a_row_has_every_field_of_a_page_and_its_facts():
         "encoding": "utf-8",
         "body_bytes": 10,
         "wire_bytes": 5,
+        "not_modified": False,
         "fetched_at": "2026-11-22T11:00:00Z",
         "certificate": {
             "subject": "CN=a.example",

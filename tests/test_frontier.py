@@ -90,6 +90,22 @@ def test_the_delay_counts_from_completion_and_means_one_at_a_time():
     assert take(frontier, 8).url.endswith("/2")
 
 
+def test_what_is_asked_over_waits_for_its_host_and_goes_first():
+    """An answer of no use, to a condition: the next request keeps the delay too."""
+    frontier = Frontier(delay_s=5)
+    frontier.add(request(1))
+    frontier.add(request(2))
+    first = take(frontier, 0)
+    frontier.repeat(answer(first, 412), first, 3)
+    assert repr(frontier).startswith("<Frontier 2 queued, 0 under way")
+    assert frontier.next(3) == 5
+    assert take(frontier, 8) is first
+    assert frontier.done(answer(first), first, 9)
+    second = take(frontier, 14)
+    assert frontier.done(answer(second), second, 14)
+    assert frontier.next(14) is None
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_rests_the_whole_host(status):
     frontier = Frontier(retry_delays_s=[2])

@@ -25,7 +25,7 @@ ROWS = (
     {"descriptors", "guard", "link_table", "memory", "urls", "warm"},
     {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
     {"backlog", "page"},
-    {"shown", "site_report"},
+    {"conditional", "shown", "site_report"},
     {"checks", "frontier", "report", "rules", "store", "transport"},
     {"export", "groups", "output"},
     {"hints", "interrupts", "options", "source", "task"},
@@ -40,7 +40,7 @@ ROW_OF = {module: number for number, row in enumerate(ROWS) for module in row}
 PURE = {
     *("errors", "models", "urls", "guard", "facts", "robots", "sitemaps", "traps"),
     *("backlog", "checks", "frontier", "redact", "report", "rules", "shown"),
-    *("groups", "hints", "link_table", "options", "site_report"),
+    *("conditional", "groups", "hints", "link_table", "options", "site_report"),
 }
 IMPURE = set(ROW_OF) - PURE
 

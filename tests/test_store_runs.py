@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import random
 import re
 import sqlite3
 import struct
@@ -31,7 +32,7 @@ from fetcher.models import (
     Request,
     Severity,
 )
-from fetcher.store import database, layout
+from fetcher.store import database, layout, recorder
 from fetcher.store.database import Database, open_for_reading
 from fetcher.store.pruning import compact, prune, used_bytes
 from fetcher.store.reading import contents, problems
@@ -175,6 +176,47 @@ def test_an_unchanged_page_costs_its_row_and_nothing_else(path):
         remember(path, page)
     counts = contents(path).counts
     assert (counts["pages"], counts["versions"], counts["bodies"]) == (3, 1, 1)
+
+
+def test_an_unchanged_page_is_not_parsed_for_the_database(path):
+    remember(path, make_page(URL, html=HTML.format("words")))
+    page = make_page(URL, html=HTML.format("words"))
+    remember(path, page)
+    assert page.facts_read is None
+    assert contents(path).counts["versions"] == 1
+
+
+def without_times(path):
+    with open_for_reading(path) as connection:
+        return [
+            line
+            for line in connection.iterdump()
+            if not re.match(r'INSERT INTO "(runs|migrations)"', line)
+        ]
+
+
+@pytest.mark.parametrize("ahead", [3, 200])
+def test_what_is_read_ahead_changes_nothing_but_the_time(tmp_path, monkeypatch, ahead):
+    """Pages in any order, changed, changed back, gone, new and twice in a run."""
+    monkeypatch.setattr(recorder, "BODIES_KEPT", 1)
+    moments = random.Random(7)
+    texts = ["one", "one", "two", "three"]
+    runs = [
+        [(moments.randrange(20), moments.choice(texts)) for _ in range(50)]
+        for _ in range(5)
+    ]
+    for name, most in (("ahead", ahead), ("not", 0)):
+        monkeypatch.setattr(recorder, "URLS_AHEAD", most)
+        for run in runs:
+            shown = [(f"{URL}{n}", HTML.format(f"{text} {n}")) for n, text in run]
+            at = datetime.now(UTC)
+            pages = [make_page(url, html=html, fetched_at=at) for url, html in shown]
+            number = remember(tmp_path / name, *pages)
+            with closing(sqlite3.connect(tmp_path / name)) as connection, connection:
+                connection.execute("update pages set started_ms = ?", (number,))
+    assert without_times(tmp_path / "ahead") == without_times(tmp_path / "not")
+    assert contents(tmp_path / "not").counts["versions"] > 40
+    assert problems(tmp_path / "ahead") == []
 
 
 @pytest.mark.slow
@@ -442,23 +484,62 @@ def test_an_empty_file_becomes_a_database(path):
 # Migrations.
 
 
+FIRST_SCHEMA = Path(__file__).parent / "databases" / "schema1.sql"
+
+
+@pytest.fixture
+def first_schema(path):
+    """A database that the first schema made, with a run that was killed."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_SCHEMA.read_text())
+        connection.execute(f"pragma application_id = {layout.APPLICATION_ID}")
+        connection.execute("pragma user_version = 1")
+        connection.execute("pragma journal_mode = wal")
+    return path
+
+
+def test_a_database_of_the_first_schema_loses_nothing(first_schema):
+    """Runs, versions and bodies are what they were, under the tables of today."""
+    tables = ("pages", "versions", "bodies", "links", "answers")
+    before = {name: rows(first_schema, f"select * from {name}") for name in tables}
+    assert [len(found) for found in before.values()] == [4, 3, 3, 3, 2]
+    Database(first_schema).close()
+    assert rows(first_schema, "pragma user_version") == [(layout.SCHEMA_VERSION,)]
+    after = {name: rows(first_schema, f"select * from {name}") for name in tables}
+    assert after == before
+    assert rows(first_schema, "select * from heads") == []
+    assert problems(first_schema) == []
+
+
+def test_a_run_of_the_first_schema_is_continued(first_schema):
+    """What an older fetcher was killed at, this one brings to its end."""
+    with closing(Recorder.open(first_schema, JOB, resume=True)) as recorder:
+        found = list(recorder.answers())
+        assert [answer.request.url for answer in found] == [URL, f"{URL}b"]
+        assert [answer.page.title for answer in found] == ["T", "T"]
+        assert not found[0].page.not_modified
+        recorder.finish(pages=2, fell_short=0, ok=True, interrupted=False)
+    assert problems(first_schema) == []
+
+
 @pytest.fixture
 def two_steps(monkeypatch):
-    """A second migration, as a later version of fetcher would have."""
+    """A further migration, as a later version of fetcher would have."""
     steps = (
         *layout.MIGRATIONS,
         ("create table later (x)", "insert into later values (1)"),
     )
     monkeypatch.setattr(layout, "MIGRATIONS", steps)
-    monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", len(steps))
 
 
 def test_an_older_database_is_brought_up_to_date(path, request):
     remember(path, make_page(URL))
     request.getfixturevalue("two_steps")
     remember(path, make_page(URL))
-    assert rows(path, "pragma user_version") == [(2,)]
-    assert rows(path, "select version from migrations") == [(1,), (2,)]
+    assert rows(path, "pragma user_version") == [(len(layout.MIGRATIONS),)]
+    numbers = [number for (number,) in rows(path, "select version from migrations")]
+    assert numbers == list(range(1, len(layout.MIGRATIONS) + 1))
     assert contents(path).counts["pages"] == 2
 
 
@@ -470,7 +551,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
     with pytest.raises(StoreError):
         Recorder.open(path, JOB)
     monkeypatch.undo()
-    assert rows(path, "pragma user_version") == [(1,)]
+    assert rows(path, "pragma user_version") == [(layout.SCHEMA_VERSION,)]
     assert rows(path, "select name from sqlite_master where name = 'later'") == []
     remember(path, make_page(URL))
 
@@ -495,6 +576,28 @@ def test_answers_come_back_in_their_order_with_how_far_the_input_was_read(path):
         assert recorder.take_answered(asked)
         assert not recorder.take_answered(asked), "once"
         assert not recorder.take_answered(request(f"{URL}new"))
+
+
+def test_an_answer_is_saved_within_a_quarter_of_a_second_however_few_come(
+    path, monkeypatch
+):
+    """Neither a commit for each page of a slow site, nor one for 50 of them."""
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    with closing(Recorder.open(path, JOB)) as kept:
+        assert kept.flush_if_due() == float("inf")
+        kept.add(make_page(URL))
+        kept.keep(request(), make_page(URL), 1)
+        now_s += recorder.SAVED_WITHIN_S / 2
+        assert kept.flush_if_due() == pytest.approx(recorder.SAVED_WITHIN_S / 2)
+        assert contents(path).counts["answers"] == 0
+        now_s += recorder.SAVED_WITHIN_S
+        assert kept.flush_if_due() == float("inf")
+        assert contents(path).counts["answers"] == 1
+        kept.keep(request(), make_page(URL), 2)
+        now_s += recorder.SAVED_WITHIN_S
+        kept.keep(request(), make_page(URL), 3)  # also where there is no idle moment
+        assert contents(path).counts["answers"] == 3
 
 
 def test_a_finished_run_has_nothing_left(path):

@@ -87,13 +87,8 @@ def config_schema() -> int:
     return ALL_WELL
 
 
-@config.command(
-    "show", context_settings={"ignore_unknown_options": True, "help_option_names": []}
-)
-@click.argument(
-    "arguments", metavar="[OPTIONS] [INPUT...]", nargs=-1, type=click.UNPROCESSED
-)
-@click.help_option("--help")
+@config.command("show", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", metavar="[INPUT...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def config_show(ctx: click.Context, arguments: Sequence[str]) -> int:
     """Print what holds, and where each value comes from: file, variable, flag, default.

@@ -505,6 +505,14 @@ REQUEST_OPTIONS = (
     ),
     option(
         "Result",
+        "--conditional/--no-conditional",
+        default=True,
+        show_default=True,
+        help="With --db: ask whether a page changed since, and take it from there"
+        " if not.",
+    ),
+    option(
+        "Result",
         "--redact/--no-redact",
         default=True,
         show_default=True,

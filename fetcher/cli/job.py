@@ -78,6 +78,7 @@ def crawl_told(
             on_progress=teller.on_progress,
             db=options["db"],
             resume=options["resume"],
+            conditional=options["conditional"],
             **crawl_options(options),
         )
 

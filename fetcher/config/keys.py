@@ -53,7 +53,7 @@ _ALL = (
     *_same("allow_net", "deny_net", has_variable=False),
     *_same("output", has_variable=False),
     Key("format", "stdout_format", "--format", has_variable=True),
-    *_same("db", "redact", "quiet", "verbose", "no_progress", "color"),
+    *_same("db", "conditional", "redact", "quiet", "verbose", "no_progress", "color"),
 )
 KEYS = {key.name: key for key in _ALL}
 

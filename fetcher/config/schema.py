@@ -267,6 +267,10 @@ class Root(_Asking):
         | None
     ) = _key("What standard output gets.", "text")  # fmt: skip
     db: FilePath | None = _key("Remember runs in this database.")
+    conditional: bool | None = _key(
+        "With `db`: ask whether a page changed since, and take it from there if not.",
+        True,
+    )
     redact: bool | None = _key("Hide secrets of URLs in all that is written.", True)
     quiet: bool | None = _key("Print no report and no progress.", False)
     verbose: bool | None = _key("Tell each page on standard error.", False)

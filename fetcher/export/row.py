@@ -74,6 +74,7 @@ def _answer(page: Page, facts: Facts | None) -> dict[str, object]:
         "encoding": page.encoding if facts is None else facts.encoding,
         "body_bytes": page.body_bytes,
         "wire_bytes": page.wire_bytes,
+        "not_modified": page.not_modified,
         "fetched_at": iso(page.fetched_at),
         "certificate": page.certificate and _certificate(page.certificate),
     }

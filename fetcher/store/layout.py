@@ -150,7 +150,21 @@ _FIRST: Migration = (
     ) without rowid""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+_SECOND: Migration = (
+    # The last answer of a URL, where a conditional request can be made of it. By URL
+    # and not by version: what a page came to last is then found without a search
+    # through all runs, and a row of `pages` needs no further index.
+    """
+    create table heads (
+        url_id integer primary key,      -- urls
+        version_id integer not null,     -- versions: what that answer said
+        asked blob not null,             -- digest of what the request chose by
+        encoding text,                   -- charset of its Content-Type
+        fields text not null             -- JSON of [name, value]
+    )""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -48,6 +48,7 @@ _OLD_BODIES = """
 _ORPHANS = (
     "delete from versions where id not in"
     " (select version_id from pages where version_id is not null)",
+    "delete from heads where version_id not in (select id from versions)",
     "delete from links where version_id not in (select id from versions)",
     "delete from bodies where id not in"
     " (select body_id from versions where body_id is not null"

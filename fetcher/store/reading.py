@@ -34,6 +34,10 @@ _DANGLING = (
         "versions where body_id not null and body_id not in (select id from bodies)",
     ),
     (
+        "header fields without a version",
+        "heads where version_id not in (select id from versions)",
+    ),
+    (
         "answers whose body is gone",
         "answers where body_id not null and body_id not in (select id from bodies)",
     ),

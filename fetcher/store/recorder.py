@@ -4,7 +4,7 @@
     recorder.take_in_hand(request)       # what may take the process down
     recorder.add(page, findings)         # a page that is done: the row that stays
     recorder.keep(request, page, 17)     # an answer: what a kill must not cost
-    recorder.flush()                     # now and then
+    recorder.flush_if_due()              # when there is nothing else to do
     recorder.finish(...)                 # the answers are let go
 
 What a run made of its answers (which links to follow, what is queued, the graph) is not
@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..backlog import mark_of
+from ..conditional import Fields, Known, kept_fields
 from ..errors import ConfigError, NothingLeft, StoreError
 from ..facts import link_table
 from ..models import Certificate, Finding, Kind, Purpose, Request
@@ -49,14 +50,35 @@ __all__ = ["STRIKES", "Answer", "Job", "Recorder"]
 STRIKES = 3  # deaths of a process with a URL in hand, before that is let be
 BODIES_KEPT = 5  # of each page
 ANSWERS_PER_COMMIT = 50  # a kill costs at most so many, and what was under way
+SAVED_WITHIN_S = 0.25  # a commit costs as much as two pages, so not one for each
 # On HTML (26 MB of Python's manual): 160 MB/s and 17 % of its size; level 6 makes 51
 # and 14.
 COMPRESSION_LEVEL = 1
 ANSWERS_AT_ONCE = 4  # held, with their bodies, when a run is continued
 TOLD_EVERY_S = 1.0  # how long a run has taken
 DIGEST_BYTES = 16
+URLS_AHEAD = 200  # 0.1 MB; more than are under way
+MOST_AHEAD = 2_000  # that did not come
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
 KNOWN_TEXTS = 10_000
+
+FIND_HEAD = """
+    select fields, encoding, content from urls
+    join heads on heads.url_id = urls.id
+    join versions on versions.id = heads.version_id
+    join bodies on bodies.id = versions.body_id
+    where url = ? and asked = ? and body_bytes <= ?
+"""
+# What says the same again is not written again.
+KEEP_HEAD = """
+    insert into heads (url_id, version_id, asked, encoding, fields) values (?,?,?,?,?)
+    on conflict (url_id) do update set version_id = excluded.version_id,
+        asked = excluded.asked, encoding = excluded.encoding, fields = excluded.fields
+    where (version_id, asked, encoding, fields) is not
+        (excluded.version_id, excluded.asked, excluded.encoding, excluded.fields)
+"""
+
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 FACTS = ("title", "description", "canonical", "language", "robots", "h1", "text_hash")
 
@@ -114,10 +136,15 @@ class Recorder:
         self._told_s = 0.0
         self._rows: list[tuple[object, ...]] = []
         self._answers: list[tuple[object, ...]] = []
+        self._heads: dict[int, tuple[object, ...] | None] = {}  # by URL, the last
         self._in_transaction = False
         self._is_broken = False
+        self._due_s = float("inf")  # when what is not saved yet has to be
+        self._guard = _Guard(self, database)
         self._url_ids: dict[str, int] = {}
         self._text_ids: dict[str, int] = {}
+        self._ahead: dict[str, list[tuple[Any, ...]]] = {}  # by URL
+        self._ahead_to = 0  # the last id that was read ahead
         self._certificate_ids: dict[Certificate, int] = {}
         self._body: tuple[int, bytes, int] | None = None  # of the page added last
         self._dropped: set[int] = set()  # bodies that may belong to nobody now
@@ -204,6 +231,23 @@ class Recorder:
         if not self._is_broken:
             self._database.put_down()
 
+    # What is known of a URL: see `fetcher.conditional`.
+
+    def known(self, url: str, asked: bytes, max_bytes: int) -> Known | None:
+        """Return what a URL gave last, where it may be asked conditionally.
+
+        Args:
+            url: as it was given, or found.
+            asked: what chooses among the forms that it may have.
+            max_bytes: what a body may have.
+        """
+        if self._is_broken:
+            return None
+        with self._guarded():
+            row = self._execute(FIND_HEAD, (_storable(url), asked, max_bytes))
+            found = row.fetchone()
+        return None if found is None else Known(*found)
+
     # Recording.
 
     def add(self, page: Page, findings: Sequence[Finding] = ()) -> None:
@@ -218,6 +262,7 @@ class Recorder:
         with self._writing():
             url_id, version_id = self._url_and_version(page)
             self._rows.append(self._row(page, url_id, version_id))
+            self._heads[url_id] = _head(page, url_id, version_id)
             if findings or self.is_continued:
                 self._put_findings(url_id, findings)
 
@@ -240,8 +285,17 @@ class Recorder:
                 )
             )
         self._body = None
-        if len(self._answers) >= ANSWERS_PER_COMMIT:
+        is_due = time.monotonic() >= self._due_s
+        if is_due or len(self._answers) >= ANSWERS_PER_COMMIT:
             self.flush()
+
+    def flush_if_due(self) -> float:
+        """Save what has waited for a while; return when to ask again, in seconds."""
+        wait_s = self._due_s - time.monotonic()
+        if wait_s > 0:
+            return wait_s
+        self.flush()
+        return float("inf")
 
     def flush(self) -> None:
         """Save what was added and kept: no kill takes it away any more."""
@@ -258,6 +312,7 @@ class Recorder:
                 )
             self._execute("commit")
         self._in_transaction = False
+        self._due_s = float("inf")
 
     def _write_rows(self) -> None:
         """Write what has gathered: many rows at once cost half of one by one."""
@@ -272,8 +327,15 @@ class Recorder:
             " entries_read) values (?,?,?,?,?,?,?)",
             self._answers,
         )
+        heads = self._heads
+        write(
+            "delete from heads where url_id = ?",
+            [(url_id,) for url_id, head in heads.items() if head is None],
+        )
+        write(KEEP_HEAD, [head for head in heads.values() if head is not None])
         self._rows.clear()
         self._answers.clear()
+        self._heads.clear()
 
     def finish(
         self, *, pages: int, fell_short: int, ok: bool, interrupted: bool
@@ -435,7 +497,7 @@ class Recorder:
             self._certificate_id(page.certificate),
             None if page.ip is None else self._text_id(page.ip),
             page.body_bytes,
-            *(None if s is None else round(s * 1e6) for s in timings[1:]),
+            *[None if s is None else round(s * 1e6) for s in timings[1:]],
             None if page.attempt == 1 else page.attempt,
             page.depth or None,
         )
@@ -465,19 +527,15 @@ class Recorder:
 
         There is no version of what is not HTML, and none of an error page.
         """
-        if not page.ok or not page.content or not page.is_html or page.facts is None:
+        if not page.ok or not page.content or not page.is_html:
             return self._url_id(page.url), None
         body_digest, digest = _digests(page)
-        # Both at once: a look into the database costs as much as all else of a page.
-        known = self._execute(
-            "select urls.id, versions.id, body_id, etag, last_modified from urls"
-            " left join versions on versions.url_id = urls.id and digest = ?"
-            " where url = ?",
-            (digest, _storable(page.url)),
-        ).fetchone()
+        known = self._known_version(page.url, digest)
         tags = _validators(page)
         if known is None or known[1] is None:
-            url_id = self._url_id(page.url)
+            url_id = self._new_url_id(page.url) if known is None else known[0]
+            if page.facts is None:  # not before: what is known need not be parsed
+                return url_id, None
             return url_id, self._new_version(page, url_id, body_digest, digest, tags)
         url_id, number, body_id, *known_tags = known
         if body_id is None:  # it says again what it had said before
@@ -492,6 +550,43 @@ class Recorder:
             )
         self._body = body_id, body_digest, page.body_bytes
         return url_id, number
+
+    def _known_version(self, url: str, digest: bytes) -> tuple[Any, ...] | None:
+        """Return the ids of a URL and of what it says; None where it is not known.
+
+        The second id is None where the page says something new.
+        """
+        for found in self._ahead.pop(url, ()):
+            if found[1] == digest:
+                return found[2:]
+        # Both at once: a look into the database costs as much as all else of a page.
+        row: tuple[Any, ...] | None = self._execute(
+            "select urls.id, versions.id, body_id, etag, last_modified from urls"
+            " left join versions on versions.url_id = urls.id and digest = ?"
+            " where url = ?",
+            (digest, _storable(url)),
+        ).fetchone()
+        if row is not None and row[0] > self._ahead_to:
+            self._read_ahead(row[0])
+        return row
+
+    def _read_ahead(self, url_id: int) -> None:
+        """Read what the URLs after this one said: they are likely to come next.
+
+        Ids were given in the order in which the pages came, and lists stay the same.
+        No row is read ahead twice in a run.
+        """
+        first = max(url_id, self._ahead_to) + 1
+        self._ahead_to = url_id + URLS_AHEAD
+        if len(self._ahead) > MOST_AHEAD:
+            self._ahead.clear()
+        for row in self._execute(
+            "select url, digest, urls.id, versions.id, body_id, etag, last_modified"
+            " from urls join versions on versions.url_id = urls.id"
+            " where urls.id between ? and ?",
+            (first, self._ahead_to),
+        ):
+            self._ahead.setdefault(row[0], []).append(row)
 
     def _new_version(
         self,
@@ -529,7 +624,8 @@ class Recorder:
         )
         assert made.lastrowid is not None  # noqa: S101 -- an insert has one
         self._put_links(made.lastrowid, targets)
-        self._keep_last_bodies(url_id)
+        if last is not None:
+            self._keep_last_bodies(url_id)
         return made.lastrowid
 
     def _put_links(self, version_id: int, targets: Iterable[str]) -> None:
@@ -588,6 +684,13 @@ class Recorder:
     def _url_id(self, url: str) -> int:
         return self._id_of("urls", "url", url, self._url_ids, KNOWN_URLS)
 
+    def _new_url_id(self, url: str) -> int:
+        """Return the id of a URL that was looked for and is not there."""
+        made = self._execute("insert into urls (url) values (?)", (_storable(url),))
+        assert made.lastrowid is not None  # noqa: S101 -- an insert has one
+        _note(self._url_ids, url, made.lastrowid, KNOWN_URLS)
+        return made.lastrowid
+
     def _text_id(self, text: str) -> int:
         return self._id_of("texts", "text", text, self._text_ids, KNOWN_TEXTS)
 
@@ -610,9 +713,7 @@ class Recorder:
                 (stored,),
             ).lastrowid
         assert found is not None  # noqa: S101 -- an insert has one
-        if len(known) >= most:
-            known.clear()
-        known[text] = found
+        _note(known, text, found, most)
         return found
 
     def _certificate_id(self, certificate: Certificate | None) -> int | None:
@@ -655,15 +756,17 @@ class Recorder:
             with self._guarded():
                 self._execute("begin immediate")
             self._in_transaction = True
-        return self._guarded()
+            self._due_s = time.monotonic() + SAVED_WITHIN_S
+        return self._guard
 
     def _guarded(self) -> _Guard:
-        return _Guard(self, self._database)
+        return self._guard
 
     def _break(self) -> None:
         """Do nothing more: what was saved stays, and the rest of the run goes on."""
         self._is_broken = True
         self._in_transaction = False
+        self._due_s = float("inf")
 
     def _elapsed_s(self) -> float:
         return self.elapsed_s + time.monotonic() - self._began_s
@@ -689,6 +792,13 @@ class _Guard:
             self._recorder._break()
             with self._database.translated():
                 raise error
+
+
+def _note(known: dict[str, int], text: str, number: int, most: int) -> None:
+    """Note an id, in a bounded number of them."""
+    if len(known) >= most:
+        known.clear()
+    known[text] = number
 
 
 def _must_agree(
@@ -724,6 +834,15 @@ def _validators(page: Page) -> tuple[str | None, str | None]:
         None if etag is None else _storable(etag),
         None if date is None else _storable(date),
     )
+
+
+def _head(page: Page, url_id: int, version_id: int | None) -> tuple[object, ...] | None:
+    """Return the row of what a conditional request is made of; None: make none."""
+    fields: Fields = () if version_id is None else kept_fields(page)
+    if not fields:
+        return None
+    encoding = None if page.encoding is None else _storable(page.encoding)
+    return url_id, version_id, page.asked_as, encoding, _encode(fields)
 
 
 def _facts_row(page: Page) -> tuple[object, ...]:

@@ -56,6 +56,7 @@ def get_url(
     *,
     max_bytes: int | None = None,
     with_secrets: bool = True,
+    condition: tuple[tuple[str, str], ...] = (),
 ) -> Page:
     """Return what one URL came to, redirects followed.
 
@@ -69,6 +70,8 @@ def get_url(
         max_bytes: instead of the settings' own, for this one.
         with_secrets: whether the URL's origin may see the settings' credentials and
             header fields; False for a URL that somebody else named.
+        condition: n (name, value) header fields that are sent to this very URL and not
+            where it redirects to: what makes a request conditional (RFC 9110, 13).
 
     Raises:
         ConfigError: if a file that the settings name cannot be read, or a header
@@ -80,7 +83,7 @@ def get_url(
     client = client_for(settings)
     exchange = Exchange(settings.timeout_s, max_bytes or settings.max_bytes)
     walk = _Walk(client, exchange, request, with_secrets=with_secrets)
-    outcome = walk.run(request.url)
+    outcome = walk.run(request.url, condition)
     transfer = outcome.transfer
     headers = transfer.headers
     return Page(
@@ -171,14 +174,14 @@ class _Walk:
         self._with_secrets = with_secrets
         self.hops: list[Hop] = []
 
-    def run(self, text: str) -> _Outcome:
-        """Return what the last URL gave."""
+    def run(self, text: str, condition: tuple[tuple[str, str], ...]) -> _Outcome:
+        """Return what the last URL gave; the first alone sees the condition."""
         try:
             url = asked = _parse(text)
         except urls.BadUrl as error:
             return _Outcome(text, _failed(Kind.BAD_URL, str(error)))
         while True:
-            transfer = self._ask(url, asked)
+            transfer = self._ask(url, asked, () if self.hops else condition)
             location = _location(transfer)
             if location is None:
                 return _Outcome(url.shown, transfer)
@@ -200,7 +203,9 @@ class _Walk:
         text = f"more than {len(self.hops)} redirects"
         return Failure(Kind.TOO_MANY_REDIRECTS, text)
 
-    def _ask(self, url: _Url, asked: _Url) -> Transfer:
+    def _ask(
+        self, url: _Url, asked: _Url, condition: tuple[tuple[str, str], ...]
+    ) -> Transfer:
         exchange = self._exchange
         exchange.last = None
         exchange.rule = self._client.guard.rule_for(self._reach)
@@ -213,6 +218,7 @@ class _Walk:
                 method=self._method,
                 credentials=asked.credentials if is_own else None,
                 is_trusted=is_own and self._with_secrets,
+                condition=condition,
             )
             if isinstance(answer, Transfer):
                 return answer

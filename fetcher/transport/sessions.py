@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.request import getproxies
 
@@ -109,6 +109,7 @@ class Client:
         method: str = "GET",
         credentials: Credentials | None,
         is_trusted: bool,
+        condition: Sequence[tuple[str, str]] = (),
     ) -> requests.Response | Transfer:
         """Return the answer to one request, redirects not followed, body not read.
 
@@ -120,6 +121,7 @@ class Client:
             credentials: that this URL has itself; they go before the settings'.
             is_trusted: whether the origin may see the settings' credentials, client
                 certificate and header fields.
+            condition: header fields that are sent besides.
         """
         auth = credentials
         if is_trusted:
@@ -129,6 +131,7 @@ class Client:
         if self._is_plain:
             prepared = self._prepare(url, auth, is_trusted)
             prepared.method = method
+            _add(prepared, condition)
             return self._ask_plainly(prepared, exchange, proxies, cert)
         timeout: Exchange | float = exchange
         if not isinstance(self.session.get_adapter(url), CurlAdapter):
@@ -147,10 +150,10 @@ class Client:
         if not is_trusted:
             prepared = self._prepare_untrusted(url, auth)
             prepared.method = method
+            _add(prepared, condition)
             return self.session.send(prepared, **how)
-        return self.session.request(
-            method, url, headers=self._own_headers, auth=auth, **how
-        )
+        headers = {**self._own_headers, **dict(condition)}
+        return self.session.request(method, url, headers=headers, auth=auth, **how)
 
     def _ask_plainly(
         self,
@@ -287,6 +290,13 @@ class Client:
                 self._netrc.clear()
             self._netrc[origin] = get_netrc_auth(url)
         return self._netrc[origin]
+
+
+def _add(prepared: requests.PreparedRequest, fields: Sequence[tuple[str, str]]) -> None:
+    """Send these fields as well with this one request."""
+    if fields:  # those that it has are of many
+        prepared.headers = prepared.headers.copy()
+        prepared.headers.update(fields)
 
 
 def _plain_session() -> requests.Session:

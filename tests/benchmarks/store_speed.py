@@ -2,16 +2,20 @@
 
     python -m tests.benchmarks.store_speed [--pages 10000] [--runs 4] [--folder DIR]
 
-Each run records the same pages, as a crawl does: `add`, `keep`, and a `flush` now and
-then. The first run of pages that nobody knows writes facts, links and bodies; the later
-ones find them unchanged. With `--folder` the pages are the HTML files found there,
-each again and again with a word of its own until there are enough; without, small
-ones. Parsing is counted apart: a crawl whose outputs show facts has parsed anyway.
+Each run records the same pages, as a crawl does: `add`, `keep`, and `flush_if_due` when
+there is nothing else to do. The first run of pages that nobody knows writes facts,
+links and bodies; the later ones find them unchanged. With `--folder` the pages are the
+HTML files found there, each again and again with a word of its own until there are
+enough; without, small ones. Parsing is counted apart: a crawl whose outputs show facts
+has parsed anyway.
+Exits 1 if the rows of an unchanged run, the raw checks, take more than 100 bytes each:
+1 MB for 10,000 pages. Times are for reading: they hang on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,7 +34,8 @@ JOB = Job.of(["benchmark"], {}, version="0")
 FACTS = ("title", "description", "canonical", "language", "robots", "headings")
 MORE_FACTS = ("word_count", "text_hash", "links")
 MADE_AT_ONCE = 500
-FLUSHED_AFTER = 8  # answers, in a crawl that waits for the network
+IDLE_AFTER = 8  # answers, in a crawl that waits for the network
+MOST_BYTES = 100  # of a row
 
 
 def pages_of(folder: Path | None, count: int) -> Iterator[Page]:
@@ -73,24 +78,26 @@ def record(path: Path, folder: Path | None, count: int) -> float:
     given = enumerate(pages_of(folder, count))
     with closing(Recorder.open(path, JOB)) as recorder:
         # Many at a time: asking for the CPU time may cost as much as a page.
-        while some := list(islice(given, MADE_AT_ONCE)):
+        while some := [
+            (number, page, Request(url=page.url, key=page.url))
+            for number, page in islice(given, MADE_AT_ONCE)
+        ]:
             began_s = time.process_time()
-            for number, page in some:
-                asked = Request(url=page.url, key=page.url)
+            for number, page, asked in some:
                 recorder.take_in_hand(asked)
                 recorder.add(page)
                 recorder.keep(asked, page, number)
                 recorder.put_down()
-                if number % FLUSHED_AFTER == 0:
-                    recorder.flush()
+                if number % IDLE_AFTER == 0:
+                    recorder.flush_if_due()
             spent_s += time.process_time() - began_s
         began_s = time.process_time()
         recorder.finish(pages=count, fell_short=0, ok=True, interrupted=False)
         return spent_s + time.process_time() - began_s
 
 
-def main() -> None:
-    """Print a line a run."""
+def main() -> int:
+    """Print a line a run; return 1 if an unchanged one took too much room."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=4)
@@ -98,7 +105,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "runs.db"
-        used_before = 0
+        used_before = code = 0
         for number in range(1, asked.runs + 1):
             cpu_s = record(path, asked.folder, asked.pages)
             now = contents(path)
@@ -109,8 +116,12 @@ def main() -> None:
                 f" ({grown / asked.pages:.0f} bytes a page), file {size:.1f} MB",
                 flush=True,
             )
+            if number > 1 and grown > MOST_BYTES * asked.pages:
+                print(f"  more than {MOST_BYTES} bytes a page")
+                code = 1
             used_before = now.used_bytes
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
