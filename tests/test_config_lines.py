@@ -6,7 +6,7 @@ import json
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fetcher.config.lines import key_lines
@@ -112,6 +112,7 @@ def paths_of(value: object, path: tuple[str | int, ...] = ()):
         yield from paths_of(each, (*path, key))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.lists(VALUES, max_size=2))
 def test_every_key_that_tomllib_finds_has_a_line(table, items):
     """And none that it does not find, whatever keys and values are."""

@@ -48,8 +48,8 @@ WRONG = {
         "3: groups.shop.workers: there is no such key",
     ),
     "a name in quotes": (
-        "[groups.'my shop']\nurls = ['a.example']\ntimout = '5s'",
-        "3: groups.\"my shop\".timout: there is no such key; did you mean 'timeout'?",
+        "[groups.'my shop']\nurls = ['a.example']\ntimeuot = '5s'",
+        "3: groups.\"my shop\".timeuot: there is no such key; did you mean 'timeout'?",
     ),
     "a number as text": (
         "per_host = '6'",

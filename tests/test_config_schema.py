@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fetcher import config
 from fetcher.checks import Expectation
@@ -14,6 +18,7 @@ from fetcher.cli.commands import command
 from fetcher.cli.shape import FETCH, Option, option_name
 from fetcher.config.keys import EXPECTED, FLAGS_ONLY, KEYS, variable_of
 from fetcher.config.schema import json_schema
+from fetcher.config.showing import holding
 from fetcher.config.translating import FIELDS, SETTINGS
 from fetcher.models import Settings
 from tests import configuration_page
@@ -186,8 +191,6 @@ def test_each_key_takes_what_is_well_and_refuses_the_rest(loaded, table, key):
 )
 def test_the_json_schema_takes_each_good_example(loaded, table, key):
     """Editors check by it: what fetcher takes must not be underlined."""
-    import tomllib
-
     good, _, _ = EXAMPLES[table][key]
     found = tomllib.loads(with_key(table, key, good))
     jsonschema.Draft202012Validator(json_schema()).validate(found)
@@ -314,3 +317,68 @@ def test_keys_lead_to_fields_that_exist():
     )
     assert asked - {"expect"} <= set(SETTINGS)
     assert isinstance(configuration_page.PAGE, Path)
+
+
+# Whatever stands there.
+
+ANYTHING = st.recursive(
+    st.one_of(
+        *(st.booleans(), st.integers(), st.floats(), st.dates()),
+        st.sampled_from(["5s", "1MB", "200", "/(/", "/a/", "a.example", "-", ".", "*"]),
+        *(st.sampled_from(["${A}", "${", "p[", "a\0b", "https://a.example/x"]),),
+        st.text(max_size=5),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["file", "user", "password", "url", "total", "h1", "", "a b"]
+            ),
+            inner,
+            max_size=2,
+        )
+    ),
+    max_leaves=4,
+)
+
+
+def table_of(name: str, **tables: st.SearchStrategy) -> st.SearchStrategy:
+    """Return tables with keys that are known, and values that need not be well."""
+    keys = dict.fromkeys(configuration_page.keys_of(name), ANYTHING) | tables
+    good = {
+        key: st.just(tomllib.loads(f"x = {EXAMPLES[name][key][0]}")["x"])
+        for key in EXAMPLES[name]
+    }
+    return st.lists(st.sampled_from(sorted(keys)), max_size=3, unique=True).flatmap(
+        lambda names: st.fixed_dictionaries(
+            {each: keys[each] | good.get(each, st.nothing()) for each in names}
+        )
+    )
+
+
+EXPECTS = table_of("expect")
+PAGES = table_of("pages", expect=EXPECTS)
+GROUPS = table_of("groups", expect=EXPECTS, pages=st.lists(PAGES, max_size=2))
+
+
+@pytest.mark.slow
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    table_of(
+        "top",
+        expect=EXPECTS,
+        groups=st.dictionaries(st.sampled_from("ab"), GROUPS, max_size=2),
+    )
+)
+def test_whatever_stands_there_is_taken_or_told_in_a_sentence(tmp_path, table):
+    """No value brings a traceback, and what is taken can be fetched and shown."""
+    (tmp_path / "there.txt").write_text("secret\n")
+    file = config.File("fetcher.toml", tmp_path, "", table)
+    with suppress(config.Mistakes):
+        found = config.load(file, {"A": "held"})
+        for group in config.merged(found.groups, config.Asked()):
+            assert group.urls
+        assert "held" not in " ".join(holding(file, {}, {}))
