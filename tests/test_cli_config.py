@@ -248,6 +248,7 @@ def test_check_tells_every_mistake_and_is_exit_2(run, tmp_path):
 def test_show_tells_what_holds_and_where_it_comes_from(run, configured, site):
     """As TOML that says the same again, with no secret in it."""
     arguments = ["--per-host", "3", "-H", "X-Mine: me", "--expect-text", "open", "-6"]
+    arguments.append("--no-redact")
     done = run(*["config", "show", *arguments], TOKEN="s3cret", FETCHER_DELAY="1m")
     assert (done.returncode, done.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
@@ -257,6 +258,7 @@ def test_show_tells_what_holds_and_where_it_comes_from(run, configured, site):
         'delay = "60s" # FETCHER_DELAY',
         'timeout = "20s" # default',
         "ip_version = 6 # -6",
+        "redact = false # --no-redact",
         'headers = { X-All = "***", X-Both = "***", X-Mine = "***" } # --header, over'
         " fetcher.toml:5",
         'user_agent = "shop/1" # fetcher.toml:13',

@@ -153,7 +153,10 @@ def said_by(job: click.Context, param: click.Parameter, flag: str) -> Said | Non
         return Said(given, "default")
     if source is click.core.ParameterSource.ENVIRONMENT:
         return Said(as_written(param, value), str(param.envvar or flag))
-    flag = f"-{value}" if param.name == "ip_version" else flag
+    if param.name == "ip_version":
+        flag = f"-{value}"  # two flags, one option
+    if value is False and param.secondary_opts:
+        flag = param.secondary_opts[0]  # --no-redact
     return Said(as_written(param, value), flag)
 
 
