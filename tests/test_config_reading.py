@@ -251,3 +251,17 @@ def test_what_init_writes_is_well(folder, urls, lists):
     assert sum(map(str.__ne__, lines, text.splitlines())) > 10
     path.write_text("\n".join(lines))
     assert len(config.load(config.read(path), {"PASSWORD": "x"}).groups) == 1
+
+
+def test_the_example_of_the_reference_is_well(tmp_path):
+    """The first block of docs/reference/configuration.md, as it stands there."""
+    page = Path(__file__).parent.parent / "docs/reference/configuration.md"
+    example = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/shop").write_text("pass\n")
+    (tmp_path / "products.txt").write_text("https://shop.example/lamp\n")
+    (tmp_path / "fetcher.toml").write_text(example)
+    file = config.read(tmp_path / "fetcher.toml")
+    found = config.load(file, {"SHOP_TOKEN": "token"})
+    assert config.count_pages(found).pages == 4
+    assert found.groups[0].settings["auth"] == ("monitor", "pass")
