@@ -9,7 +9,9 @@ from contextlib import suppress
 
 __all__ = ["main"]
 
-NO_FETCHING = frozenset({"-h", "--help", "--version", "--serve", "completion"})
+NO_FETCHING = frozenset(
+    {"-h", "--help", "--version", "--serve", "completion", "config", "init"}
+)
 INTERRUPTED = 130
 
 

@@ -39,6 +39,7 @@ def help_of(*command: str) -> str:
 COMMANDS = [
     *((), ("demo",), ("diff",), ("completion",)),
     *(("db", "info"), ("db", "check"), ("db", "prune")),
+    *(("config", "check"), ("config", "schema"), ("config", "show"), ("init",)),
 ]
 
 

@@ -26,10 +26,10 @@ ROWS = (
     {"facts", "graph", "redact", "robots", "sitemaps", "traps"},
     {"backlog", "page", "text_lines"},
     {"changes", "conditional", "shown", "site_report"},
-    {"checks", "config", "frontier", "report", "rules", "store", "transport"},
+    {"checks", "frontier", "report", "rules", "store", "transport"},
     {"export", "groups", "output"},
     {"earlier", "hints", "interrupts", "options", "source", "task"},
-    {"comparing", "site"},
+    {"comparing", "config", "site"},
     {"cluster", "engine", "notify"},
     {"demo", "schedule", "testing"},
     {"__init__", "__main__", "cli"},  # the faces: they may name each other
@@ -67,8 +67,11 @@ OWNERS = {
     "rich": {"cli", "export"},
     "sqlite3": {"store"},
     "prometheus_client": {"export"},
+    "pydantic": {"config"},
+    "pydantic_core": {"config"},
     "protego": {"robots"},
     "sys.argv": {"__main__", "cli"},
+    "tomllib": {"config"},
     "tldextract": {"urls"},
     "turbohtml": {"facts", "text_lines"},
     "urllib3": {"transport"},
@@ -364,7 +367,10 @@ def test_what_keeps_the_rules_is_let_through(path, source):
     assert complaints(path, source) == []
 
 
-HEAVY = ("requests", "urllib3", "pycurl", "bs4", "lxml", "turbohtml", "re2", "jmespath")
+HEAVY = (
+    *("requests", "urllib3", "pycurl", "bs4", "lxml", "turbohtml", "re2", "jmespath"),
+    *("pydantic", "tomllib"),
+)
 
 
 @pytest.mark.parametrize(
@@ -372,6 +378,7 @@ HEAVY = ("requests", "urllib3", "pycurl", "bs4", "lxml", "turbohtml", "re2", "jm
     [
         ("fetcher", (*HEAVY, "can_ada", "rich", "click", "multiprocessing")),
         ("fetcher.cli", (*HEAVY, "rich")),
+        ("fetcher.config", (*HEAVY, "rich", "click")),
         ("fetcher.models", (*HEAVY, "rich", "click")),
         ("fetcher.page", (*HEAVY, "rich", "click")),
         ("fetcher.demo", (*HEAVY, "rich", "click")),

@@ -17,9 +17,13 @@ from .telling import said
 
 if TYPE_CHECKING:
     from ..checks import Expectation
+    from ..groups import Group
     from ..models import Request
 
-__all__ = ["compared", "crawl_options", "given_of", "total_of"]
+__all__ = [
+    *("compared", "crawl_options", "expected_fields", "given_of"),
+    *("sent_headers", "total_of"),
+]
 
 
 def given_of(text: str) -> str | Path | Request:
@@ -35,19 +39,20 @@ def given_of(text: str) -> str | Path | Request:
 
 
 def total_of(
-    given: Sequence[str | Path | Request], options: Mapping[str, Any]
+    given: Sequence[str | Path | Request | Group], options: Mapping[str, Any]
 ) -> int | None:
     """Return how many URLs the lists have, for the progress line; None if unknown."""
     from ..source import count_entries, is_read_once
 
     if options["depth"] or options["sitemap"]:
         return None
-    for each in given:
+    items = [item for each in given for item in getattr(each, "urls", [each])]
+    for each in items:
         if isinstance(each, Path) and is_read_once(each):
             return None
         if not isinstance(each, str | Path):
             return None  # a sitemap that has still to be fetched
-    total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in given)
+    total = sum(count_entries(x) if isinstance(x, Path) else 1 for x in items)
     max_pages: int | None = options["max_pages"]
     return total if max_pages is None else min(total, max_pages)
 
@@ -111,7 +116,20 @@ def compared(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expectation(options: Mapping[str, Any]) -> Expectation | None:
-    """Return what the options expect of every page, None where that is nothing."""
+    """Return what is expected of every page, None where that is nothing.
+
+    What the flags say goes before what a configuration says (`expected`).
+    """
+    expected = {**options.get("expected", {}), **expected_fields(options)}
+    if not expected:
+        return None
+    from ..checks import Expectation
+
+    return Expectation(**expected)
+
+
+def expected_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Expectation that the flags set."""
     css = dict.fromkeys(options["expect_css"], (1, None))
     css.update(dict.fromkeys(options["expect_no_css"], (0, 0)))
     least, most = options["expect_size"] or (None, None)
@@ -134,11 +152,7 @@ def expectation(options: Mapping[str, Any]) -> Expectation | None:
         "warn_over_s": total_time(options["warn_time_per_page"]),
         "certificate_days": options["cert_days"],
     }
-    if all(value is None for value in expected.values()):
-        return None
-    from ..checks import Expectation
-
-    return Expectation(**expected)
+    return {name: value for name, value in expected.items() if value is not None}
 
 
 def total_time(limit_s: float | None) -> dict[str, float] | None:

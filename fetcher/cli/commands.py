@@ -8,8 +8,9 @@ from contextlib import suppress
 import click
 
 from .. import __version__
-from .asked import given_of
 from .codes import ALL_WELL
+from .configuration import config_options, wanted_of
+from .configuring import config, init
 from .db import db
 from .diff import diff
 from .flags import job_options
@@ -36,7 +37,7 @@ def command() -> None:
 
 @command.command(FETCH, cls=Job, hidden=True)
 @click.version_option(__version__, message="fetcher %(version)s")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("inputs", metavar="INPUT...", nargs=-1)
 @option(
     "Input",
     "--default-scheme",
@@ -45,12 +46,13 @@ def command() -> None:
     show_default=True,
     help="For a URL without a scheme.",
 )
+@config_options
 @job_options
 def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
     """Fetch web pages with a pool of processes and report what came of each.
 
     INPUT is the path of a list (one URL a line, # comments), - for a list on standard
-    input, a URL, or a sitemap (path or URL).
+    input, a URL, or a sitemap (path or URL). Without one, what fetcher.toml names.
 
     \b
       fetcher urls.txt
@@ -58,7 +60,8 @@ def fetch_command(inputs: tuple[str, ...], **options: object) -> int:
       fetcher https://example.com -o pages.jsonl -o report.txt
       fetcher demo
     """  # noqa: D301 -- click's sign for lines that are kept as they are
-    return run_job([given_of(text) for text in inputs], inputs[0], options)
+    wanted = wanted_of(inputs, options)
+    return run_job(wanted.given, wanted.name, wanted.options)
 
 
 @command.command(cls=Job)
@@ -91,8 +94,10 @@ def demo(*, serve: bool, port: int, **options: object) -> int:
         return run_job(list(site.urls), "the demo", options)
 
 
+command.add_command(config)
 command.add_command(db)
 command.add_command(diff)
+command.add_command(init)
 
 
 @command.command()

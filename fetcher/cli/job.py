@@ -19,6 +19,7 @@ from .telling import color_of, is_terminal, note
 from .verdict import exit_code, interrupted, tell_nagios
 
 if TYPE_CHECKING:
+    from ..groups import Group
     from ..models import Request
     from ..output import Outputs
     from ..report import Report
@@ -27,7 +28,7 @@ __all__ = ["run_job"]
 
 
 def run_job(
-    given: Sequence[str | Path | Request], name: str, options: Mapping[str, Any]
+    given: Sequence[str | Path | Request | Group], name: str, options: Mapping[str, Any]
 ) -> int:
     """Run crawl() as the options say; return the exit code."""
     if options["nagios"] and options["stdout_format"] != "text":
@@ -61,13 +62,12 @@ def run_job(
 
 
 def crawl_told(
-    given: Sequence[str | Path | Request],
+    given: Sequence[str | Path | Request | Group],
     options: Mapping[str, Any],
     signals: StopSignals,
 ) -> Report:
     """Run crawl() with all that a command adds to it: files, progress, a soft stop."""
     from ..engine import crawl
-    from ..models import Request
 
     # One list names its lines; among several each says which list it is of.
     only = given[0] if len(given) == 1 else None
@@ -76,7 +76,7 @@ def crawl_told(
     teller = Teller(options, total, signals)
     with open_outputs(options) as outputs, teller:
         return crawl(
-            given if only is None or isinstance(only, Request) else only,
+            only if isinstance(only, str | Path) else given,
             teller.on_page,
             output=outputs,
             stop=signals.stop,

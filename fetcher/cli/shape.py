@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from ..config.keys import variable_of
+from ..errors import ConfigError
 from .codes import ALL_WELL
 from .versions import tell_versions
 
@@ -32,6 +35,8 @@ class Fetcher(click.Group):
             ctx.exit(ALL_WELL)
         if args and args[0] not in own:
             args = [FETCH, *args]
+        if not args and not ctx.resilient_parsing and has_configuration():
+            args = [FETCH]
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,6 +61,16 @@ class Fetcher(click.Group):
         ]
 
 
+def has_configuration() -> bool:
+    """Whether `fetcher` alone means something here: there is a configuration."""
+    from .. import config
+
+    try:
+        return bool(os.environ.get("FETCHER_CONFIG")) or config.find() is not None
+    except ConfigError:
+        return True  # and what is wrong with it is told
+
+
 class Option(click.Option):
     """An option that stands under a heading of the help text."""
 
@@ -68,6 +83,13 @@ class Option(click.Option):
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Name the variable, where the value came from one."""
+        source = ctx and self.name and ctx.get_parameter_source(self.name)
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            return str(self.envvar)
+        return super().get_error_hint(ctx)
 
 
 class JobContext(click.Context):
@@ -101,5 +123,16 @@ class Job(click.Command):
 
 
 def option(section: str, *names: str, **rest: Any) -> Callable[[Command], Command]:
-    """Return click's decorator for an option under a heading."""
+    """Return click's decorator for an option under a heading.
+
+    What a configuration can hold can be said by a variable of the environment, too.
+    """
+    rest.setdefault("envvar", variable_of(option_name(names)))
     return click.option(*names, cls=Option, section=section, **rest)
+
+
+def option_name(names: tuple[str, ...]) -> str:
+    """Return the name under which click passes an option on: `--per-host/--no-...`."""
+    plain = [name for name in names if not name.startswith("-")]
+    longest = max(names, key=len).partition("/")[0]
+    return plain[0] if plain else longest.lstrip("-").replace("-", "_")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 __all__ = ["duration_s", "size_bytes", "size_range", "status_ranges"]
 
