@@ -6,10 +6,11 @@ a file that is none of ours, is known then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .changes import Changes, Run, compare
@@ -68,12 +69,19 @@ class Comparing:
             raise
         self.db = db
 
-    def changes(self, recorder: Recorder, *, is_whole: bool) -> Changes | None:
+    def changes(
+        self,
+        recorder: Recorder,
+        *,
+        is_whole: bool,
+        filters: Mapping[str, Filter] = MappingProxyType({}),
+    ) -> Changes | None:
         """Return what changed, None where there is nothing to compare with.
 
         Args:
             recorder: of the run, to which all pages were added.
             is_whole: whether it came to all of them.
+            filters: URL -> which part of that page's text counts instead.
         """
         with recorder.reading() as connection:
             now = RememberedRun(connection, recorder.run_id, is_whole=is_whole)
@@ -84,7 +92,7 @@ class Comparing:
                 before = last_run_before(now)
             if before is None:
                 return None
-            return compare(before, now, lambda _: self._filter)
+            return compare(before, now, lambda url: filters.get(url, self._filter))
 
     def close(self) -> None:
         """Let go of what was opened."""

@@ -65,6 +65,7 @@ from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
 from .report import Report
 from .source import Given, Source, given_names
 from .task import Errand, Extract, fetch, job_bytes, read_answer
+from .urls import parse
 from .warm import PRELOADED, start_reading
 
 if TYPE_CHECKING:
@@ -292,6 +293,7 @@ class _Manner(NamedTuple):
     settings: Settings
     jobs: _Jobs
     expectation_of: Callable[[str], Expectation | None]
+    filter_of: Callable[[str], Filter | None] | None = None
 
 
 def _manners(
@@ -311,7 +313,9 @@ def _manners(
             raise ConfigError(f"there are two groups of the name {group.name!r}")
         settings = settings_of(group, run)
         expectation_of = _expectation_in(group) or everywhere
-        manners[group.name] = _Manner(settings, jobs(settings), expectation_of)
+        manners[group.name] = _Manner(
+            settings, jobs(settings), expectation_of, _filter_in(group)
+        )
     return manners
 
 
@@ -330,6 +334,15 @@ def _expectation_in(group: Group) -> Callable[[str], Expectation | None] | None:
         return None if everywhere is None else lambda _: everywhere
     own = _expectation_of(group.expect_by_url)
     return lambda url: own(url) or everywhere
+
+
+def _filter_in(group: Group) -> Callable[[str], Filter | None] | None:
+    """Return what tells which text of a URL of a group counts; None: the run's does."""
+    everywhere, own = group.text_filter, group.text_filter_by_url
+    if everywhere is None and not own:
+        return None
+    by_key = {parse(url).href: keeps for url, keeps in own.items()}
+    return lambda url: by_key.get(parse(url).href, everywhere)
 
 
 class _Run:
@@ -375,6 +388,7 @@ class _Run:
         self._open_recorder = open_recorder
         self._open_comparing = open_comparing
         self._comparing: Comparing | None = None
+        self._filters: dict[str, Filter] = {}  # of pages whose group has its own
         self._recorder: Recorder | None = None
         self._conditional = conditional
         self._conditions: Conditions | None = None
@@ -898,10 +912,20 @@ class _Run:
         return judge(page, expectation, datetime.now(UTC))
 
     def _write(self, page: Page, findings: tuple[Finding, ...]) -> None:
+        self._note_filter(page)
         self._report.add(page, findings)
         self._outputs.add(page, findings)
         self._looks.note(page)
         page.release()
+
+    def _note_filter(self, page: Page) -> None:
+        """Keep which part of a page's text counts when it is compared in the end."""
+        filter_of = self._manners[page.group].filter_of
+        if self._comparing is None or filter_of is None or not page.ok:
+            return
+        keeps = filter_of(page.url)
+        if keeps is not None:
+            self._filters[page.url] = keeps
 
     def _end_softly(self) -> None:
         self._stopping = True
@@ -992,7 +1016,9 @@ class _Run:
         try:
             if self._report.site is not None:
                 recorder.add_links(broken_links(self._report.site))
-            self._report.changes = comparing.changes(recorder, is_whole=is_whole)
+            self._report.changes = comparing.changes(
+                recorder, is_whole=is_whole, filters=self._filters
+            )
         except StoreError as error:  # the outputs are still worth it
             return error
         return None

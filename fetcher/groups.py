@@ -19,6 +19,7 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from .checks import Expectation
     from .models import Request
+    from .text_lines import Filter
 
 __all__ = ["GROUP_SETTINGS", "Group"]
 
@@ -44,6 +45,8 @@ class Group:
     urls:          n URLs, lists (Path) and Requests, as crawl() takes them
     expect:        what is expected of each page; None: what the run expects
     expect_by_url: URL -> what is expected of that page instead
+    text_filter:   which part of the text is compared; None: what the run compares
+    text_filter_by_url: URL -> which part of that page's text is instead
     tags:          n words
     settings:      fields of `Settings` that are otherwise here; `headers` come
                    on top of the run's
@@ -56,6 +59,10 @@ class Group:
     urls: Sequence[str | Path | Request]
     expect: Expectation | None = None
     expect_by_url: Mapping[str, Expectation] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    text_filter: Filter | None = None
+    text_filter_by_url: Mapping[str, Filter] = field(
         default_factory=lambda: MappingProxyType({})
     )
     tags: tuple[str, ...] = ()

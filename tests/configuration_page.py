@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fetcher.config.keys import EXPECTED, KEYS
+from fetcher.config.keys import EXPECTED, FILTERED, KEYS
 from fetcher.config.schema import (
     AuthTable,
     ExpectTable,
@@ -63,6 +63,8 @@ def row_of(name: str, key: str) -> list[str]:
         flag = KEYS[key].flag
     elif name == "expect":
         flag = EXPECTED[key]
+    elif name == "filter":
+        flag = FILTERED[key]
     cells = [f"`{key}`", value_of(said), said["description"], default]
     return [*cells, f"`{flag}`" if flag else ""]
 

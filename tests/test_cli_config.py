@@ -277,6 +277,18 @@ def test_show_tells_what_holds_and_where_it_comes_from(run, configured, site):
     assert "user_agent" not in shown["groups"]["shop"], "the flag holds there, too"
 
 
+def test_a_plugin_prints_its_line_whatever_format_the_file_names(run, configured):
+    """--nagios is a flag: what a file says to the contrary yields to it."""
+    with configured.open("r+") as stream:
+        text = stream.read()
+        stream.seek(0)
+        stream.write(f'fail_on = "new"\n{text}')
+    done = run("--nagios", "--group", "health", TOKEN="x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("FETCHER OK")
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_schema_is_json(run):
     done = run("config", "schema")
     assert json.loads(done.stdout)["title"] == "fetcher.toml"

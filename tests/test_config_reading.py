@@ -101,7 +101,7 @@ def test_a_group_has_pages_settings_and_expectations(loaded, folder):
     )
     assert shop.tags == ("money", "front")
     assert shop.interval_s == 300
-    assert shop.filter == {"css": ["main"]}
+    assert shop.filter == {"css": "main"}
     assert shop.settings == {"timeout_s": 60.0, "headers": (("X-Shop", "1"),)}
     assert others.settings == {}
     assert others.expected == {

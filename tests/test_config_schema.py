@@ -16,7 +16,7 @@ from fetcher import config
 from fetcher.checks import Expectation
 from fetcher.cli.commands import command
 from fetcher.cli.shape import FETCH, Option, option_name
-from fetcher.config.keys import EXPECTED, FLAGS_ONLY, KEYS, variable_of
+from fetcher.config.keys import EXPECTED, FILTERED, FLAGS_ONLY, KEYS, variable_of
 from fetcher.config.schema import json_schema
 from fetcher.config.showing import holding
 from fetcher.config.translating import FIELDS, SETTINGS
@@ -79,6 +79,9 @@ EXAMPLES = {
         "output": ('["a.jsonl", "b.prom"]', '"a.pdf"', "unknown ending '.pdf'"),
         "format": ('"jsonl"', '"xml"', "is expected, got 'xml'"),
         "db": ('"runs.db"', '""', "this one is empty"),
+        "baseline": ('"3"', "3", "a text is expected, got 3"),
+        "fail_on": ('"new"', '"old"', "'any', 'new' or 'none' is expected"),
+        "filter": ('{css = "main"}', '"main"', "a table is expected, got 'main'"),
         "conditional": ("false", '"never"', f"{SWITCH} 'never'"),
         "redact": ("false", '"none"', f"{SWITCH} 'none'"),
         "quiet": ("true", "2", f"{SWITCH} 2"),
@@ -127,7 +130,7 @@ EXAMPLES = {
     },
     "filter": {
         "css": ('["main", "h1"]', "1", f"{TEXTS} 1"),
-        "xpath": ('"//main"', "{}", f"{TEXTS} a table"),
+        "xpath": ('"//main"', '"//a/.."', "is none that is understood"),
         "ignore": ('["\\\\d+ visits"]', '"(?<=a)b"', "is no pattern of RE2"),
     },
     "auth": {
@@ -245,7 +248,8 @@ def long_flags() -> dict[str, str]:
 def test_no_flag_is_forgotten():
     """Each flag has a key, or a reason why no file can hold it."""
     options = {key.option for key in KEYS.values()}
-    expected = {option_name((flag,)) for flag in EXPECTED.values() if flag}
+    tabled = (*EXPECTED.values(), *FILTERED.values())
+    expected = {option_name((flag,)) for flag in tabled if flag}
     for option, flag in long_flags().items():
         assert (option in options) + (option in expected) + (flag in FLAGS_ONLY) == 1
     assert options | expected <= set(long_flags())
@@ -315,7 +319,7 @@ def test_keys_lead_to_fields_that_exist():
     asked = set(configuration_page.keys_of("groups")) & set(
         configuration_page.keys_of("top")
     )
-    assert asked - {"expect"} <= set(SETTINGS)
+    assert asked - {"expect", "filter"} <= set(SETTINGS)
     assert isinstance(configuration_page.PAGE, Path)
 
 
@@ -381,4 +385,4 @@ def test_whatever_stands_there_is_taken_or_told_in_a_sentence(tmp_path, table):
         found = config.load(file, {"A": "held"})
         for group in config.merged(found.groups, config.Asked()):
             assert group.urls
-        assert "held" not in " ".join(holding(file, {}, {}))
+        assert "held" not in " ".join(holding(file, {}, {}, {}))

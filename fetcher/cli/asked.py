@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..models import Request
 
 __all__ = [
-    *("compared", "crawl_options", "expected_fields", "given_of"),
+    *("compared", "crawl_options", "expected_fields", "filter_fields", "given_of"),
     *("sent_headers", "total_of"),
 ]
 
@@ -107,12 +107,20 @@ def crawl_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def compared(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return with what crawl() is to compare the run, and how."""
-    ignore = options["diff_ignore"]
-    keeps = text_filter(options["diff_css"], options["diff_xpath"], ignore)
+    fields = {**options.get("filter", {}), **filter_fields(options)}
+    # A file may say what counts for when there is something to compare with.
+    is_compared = options["db"] is not None or options["baseline"] is not None
+    keeps = text_filter(fields if is_compared else filter_fields(options))
     baseline: str | None = options["baseline"]
     if baseline is not None and baseline.isdecimal() and not Path(baseline).exists():
         return {"baseline": int(baseline), "text_filter": keeps}
     return {"baseline": baseline, "text_filter": keeps}
+
+
+def filter_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Filter that the flags set."""
+    flags = {"css": "diff_css", "xpath": "diff_xpath", "ignore": "diff_ignore"}
+    return {name: options[flag] for name, flag in flags.items() if options[flag]}
 
 
 def expectation(options: Mapping[str, Any]) -> Expectation | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config
-from .asked import expected_fields, given_of
+from .asked import expected_fields, filter_fields, given_of
 from .shape import Command, option
 from .telling import said, say
 
@@ -181,9 +181,10 @@ def configured(
     options: Mapping[str, Any], loaded: Config, ctx: click.Context
 ) -> dict[str, Any]:
     """Return the options, with what a file says that no single flag does."""
-    found = {**options, "expected": loaded.expected}
-    if options["nagios"] and ctx.get_parameter_source("stdout_format") not in SAID:
-        found["stdout_format"] = "text"  # a plugin's line is asked for by a flag
+    found = {**options, "expected": loaded.expected, "filter": loaded.filter}
+    if options["nagios"]:  # asked for by a flag: what a file says against it yields
+        plain = {"stdout_format": "text", "fail_on": "any"}
+        found |= {k: v for k, v in plain.items() if k not in said_options(ctx)}
     if "header" in said_options(ctx):
         found["header"] = headers_over(options["header"], loaded.options.get("header"))
     return found
@@ -236,4 +237,5 @@ def asked_by(options: Mapping[str, Any]) -> config.Asked:
         settings=frozenset(settings - {"headers"}),
         headers=frozenset(headers),
         expected=expected_fields(options),
+        filter=filter_fields(options),
     )

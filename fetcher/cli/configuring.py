@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import config as configuration
-from ..config.keys import EXPECTED, KEYS
+from ..config.keys import EXPECTED, FILTERED, KEYS
 from ..errors import ConfigError, OutputError
 from .codes import ALL_WELL, USAGE
 from .configuration import FILE, LOADED, found_file, headers_over
@@ -102,7 +102,9 @@ def config_show(ctx: click.Context, arguments: Sequence[str]) -> int:
     fetching = root.command.commands[FETCH]
     with fetching.make_context(FETCH, list(arguments), parent=root) as job:
         loaded = job.meta.get(FILE)
-        for line in holding(loaded, said_in(job), expected_in(job)):
+        expected = flags_in(job, EXPECTED)
+        filtered = flags_in(job, FILTERED)
+        for line in holding(loaded, said_in(job), expected, filtered):
             click.echo(said(line))
     return ALL_WELL
 
@@ -128,11 +130,11 @@ def said_in(job: click.Context) -> dict[str, Said]:
     return found
 
 
-def expected_in(job: click.Context) -> dict[str, Said]:
-    """Return what flags expect, by key of `[expect]`."""
+def flags_in(job: click.Context, flags: Mapping[str, str]) -> dict[str, Said]:
+    """Return what flags say instead of a table of the file, by key of that table."""
     params = {each.name: each for each in job.command.params}
     found = {}
-    for key, flag in EXPECTED.items():
+    for key, flag in flags.items():
         param = params.get(option_name((flag,)))
         told = None if param is None else said_by(job, param, flag)
         if told is not None and told.source != "default":

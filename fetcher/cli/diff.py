@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -19,15 +20,13 @@ __all__ = ["diff", "text_filter"]
 FORMATS = ("text", "json", "markdown")
 
 
-def text_filter(
-    css: str | None, xpath: str | None, ignore: tuple[str, ...]
-) -> Filter | None:
+def text_filter(fields: Mapping[str, Any]) -> Filter | None:
     """Return which part of a text counts; None: all of it, and nothing is imported."""
-    if css is None and xpath is None and not ignore:
+    if not any(fields.values()):
         return None
     from ..text_lines import Filter
 
-    return Filter(css=css, xpath=xpath, ignore=ignore)
+    return Filter(**fields)
 
 
 @click.command()
@@ -82,7 +81,8 @@ def diff(
     from ..earlier import earlier_run
     from ..redact import redacted_parts
 
-    keeps = text_filter(diff_css, diff_xpath, diff_ignore) or Filter()
+    fields = {"css": diff_css, "xpath": diff_xpath, "ignore": diff_ignore}
+    keeps = text_filter(fields) or Filter()
     with earlier_run(before) as old, earlier_run(after) as new:
         changes = compare(old, new, lambda _: keeps)
     tell(redacted_parts(changes) if redact else changes, form, color)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["EXPECTED", "FLAGS_ONLY", "KEYS", "Key", "variable_of"]
+__all__ = ["EXPECTED", "FILTERED", "FLAGS_ONLY", "KEYS", "Key", "variable_of"]
 
 
 class Key(NamedTuple):
@@ -53,7 +53,8 @@ _ALL = (
     *_same("allow_net", "deny_net", has_variable=False),
     *_same("output", has_variable=False),
     Key("format", "stdout_format", "--format", has_variable=True),
-    *_same("db", "conditional", "redact", "quiet", "verbose", "no_progress", "color"),
+    *_same("db", "baseline", "fail_on", "conditional"),
+    *_same("redact", "quiet", "verbose", "no_progress", "color"),
 )
 KEYS = {key.name: key for key in _ALL}
 
@@ -78,6 +79,9 @@ EXPECTED = {
     "cert_days": "--cert-days",
     "cert_verified": "",
 }
+
+# Keys of `[filter]`, and the flags that say the same.
+FILTERED = {"css": "--diff-css", "xpath": "--diff-xpath", "ignore": "--diff-ignore"}
 
 # Flags that no file can hold, and why.
 FLAGS_ONLY = {

@@ -18,12 +18,12 @@ from ..source import given_url, is_url
 from ..urls import from_line, parse
 from .expanding import Expanded, expanded
 from .mistakes import Mistake, Mistakes, dotted, is_secret, mistake_in, of_pydantic
-from .translating import expectation_fields, options_of, settings_of
+from .translating import expectation_fields, filter_fields, options_of, settings_of
 
 if TYPE_CHECKING:
     from .lines import KeyPath
     from .reading import File
-    from .schema import GroupTable, PageTable, Root
+    from .schema import FilterTable, GroupTable, PageTable, Root
 
 __all__ = ["Config", "OwnPage", "PageGroup", "load"]
 
@@ -37,7 +37,7 @@ class OwnPage:
     url:      absolute
     tags:     n words; the group's and its own
     expected: fields of Expectation: its own over the group's over those of all
-    filter:   "css", "xpath", "ignore" -> n texts
+    filter:   fields of Filter: its own, else the group's, else those of all
     """
 
     url: str
@@ -58,7 +58,7 @@ class PageGroup:
     settings:   fields of Settings that are otherwise here; `headers` are those of
                 the group alone
     expected:   fields of Expectation for its pages, those for all pages included
-    filter:     "css", "xpath", "ignore" -> n texts
+    filter:     fields of Filter for its pages, else those for all pages
     """
 
     name: str
@@ -78,6 +78,7 @@ class Config:
     name:     the file, as it is shown
     options:  the command's options that it sets, with their values
     expected: fields of Expectation, for pages of no group
+    filter:   fields of Filter, for pages of no group
     inputs:   what is fetched when nothing is given, besides the groups
     groups:   in the order of the file
     lines:    option -> the line that sets it
@@ -86,6 +87,7 @@ class Config:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
+    filter: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Given, ...] = ()
     groups: tuple[PageGroup, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def load(file: File, environ: Mapping[str, str]) -> Config:
         name=file.name,
         options=options,
         expected=_expected(root),
+        filter=_filter(root.filter),
         inputs=tuple(_given_in(text, file.folder) for text in root.inputs or ()),
         groups=tuple(
             _group(name, group, root) for name, group in (root.groups or {}).items()
@@ -221,6 +224,12 @@ def _expected(root: Root) -> dict[str, Any]:
     return expectation_fields(root.expect.given() if root.expect else {})
 
 
+def _filter(*tables: FilterTable | None) -> dict[str, Any]:
+    """Return the fields of the first table that is there."""
+    found = next((table for table in tables if table is not None), None)
+    return {} if found is None else filter_fields(found.given())
+
+
 def _group(name: str, group: GroupTable, root: Root) -> PageGroup:
     common = root.expect.given() if root.expect else {}
     keys = {**common, **(group.expect.given() if group.expect else {})}
@@ -240,7 +249,7 @@ def _group(name: str, group: GroupTable, root: Root) -> PageGroup:
         interval_s=group.interval,
         settings=settings_of(group.given()),
         expected=expectation_fields(keys),
-        filter=group.filter.given() if group.filter else {},
+        filter=_filter(group.filter, root.filter),
     )
 
 
@@ -258,10 +267,9 @@ def _own_page(
     merged = {**keys, **(page.expect.given() if page.expect else {})}
     if page.severity is not None:
         merged["severity"] = page.severity
-    found = page.filter or group.filter
     return OwnPage(
         url=_absolute(page.url, root),
         tags=tuple(dict.fromkeys((*(group.tags or ()), *(page.tags or ())))),
         expected=expectation_fields(merged),
-        filter=found.given() if found else {},
+        filter=_filter(page.filter, group.filter, root.filter),
     )

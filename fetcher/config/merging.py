@@ -16,6 +16,7 @@ from ..groups import Group
 
 if TYPE_CHECKING:
     from ..checks import Expectation
+    from ..text_lines import Filter
     from .loading import PageGroup
 
 __all__ = ["Asked", "Fields", "merged", "over"]
@@ -30,11 +31,13 @@ class Asked:
     settings: names of the fields of Settings that they set, but for `headers`
     headers:  names of the header fields that they send, lower-case
     expected: fields of Expectation
+    filter:   fields of Filter
     """
 
     settings: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     expected: Mapping[str, Any] = field(default_factory=dict)
+    filter: Mapping[str, Any] = field(default_factory=dict)
 
 
 def over(fields: Fields, others: Fields) -> Fields:
@@ -58,6 +61,12 @@ def _merged(group: PageGroup, asked: Asked) -> Group:
             for page in group.pages
             if (found := _expectation(page.expected, asked)) is not None
         },
+        text_filter=_filter(group.filter, asked),
+        text_filter_by_url={
+            page.url: keeps
+            for page in group.pages
+            if (keeps := _filter(page.filter, asked)) is not None
+        },
         tags=group.tags,
         settings=_settings(group.settings, asked),
     )
@@ -70,6 +79,15 @@ def _settings(settings: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
             field for field in found["headers"] if field[0].lower() not in asked.headers
         )
     return found
+
+
+def _filter(said: Mapping[str, Any], asked: Asked) -> Filter | None:
+    found = {**said, **asked.filter}
+    if not found:
+        return None
+    from ..text_lines import Filter
+
+    return Filter(**found)
 
 
 def _expectation(expected: Mapping[str, Any], asked: Asked) -> Expectation | None:

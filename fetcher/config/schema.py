@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from .types import (
+    Baseline,
     Counting,
     Days,
     Duration,
@@ -44,6 +45,7 @@ from .types import (
     Texts,
     User,
     Whole,
+    XPaths,
 )
 
 __all__ = [
@@ -135,7 +137,7 @@ class FilterTable(Table):
     """What of a page is looked at when its text is compared with an earlier one."""
 
     css: Selectors | None = _key("Only what these CSS selectors find.")
-    xpath: Texts | None = _key("Only what these XPath expressions find.")
+    xpath: XPaths | None = _key("Only what these XPath expressions find.")
     ignore: Patterns | None = _key("Without the lines that these patterns (RE2) match.")
 
 
@@ -149,7 +151,9 @@ class _Judged(Table):
     expect: ExpectTable | None = _key(
         "What is expected; key by key over what is above."
     )
-    filter: FilterTable | None = _key("What is compared with earlier runs.")
+    filter: FilterTable | None = _key(
+        "What is compared with earlier runs, instead of what is said above."
+    )
 
 
 class PageTable(_Judged):
@@ -267,6 +271,15 @@ class Root(_Asking):
         | None
     ) = _key("What standard output gets.", "text")  # fmt: skip
     db: FilePath | None = _key("Remember runs in this database.")
+    baseline: Baseline | None = _key(
+        "Compare with this: a run of `db` by its number, or a file; else the last"
+        " finished run of the same input."
+    )
+    fail_on: Literal["any", "new", "none"] | None = _key(
+        "Exit code 1 for anything that is wrong, for what was not wrong before, or"
+        " never.",
+        "any",
+    )
     conditional: bool | None = _key(
         "With `db`: ask whether a page changed since, and take it from there if not.",
         True,
@@ -277,6 +290,9 @@ class Root(_Asking):
     no_progress: bool | None = _key("Draw no line of progress.", False)
     color: Literal["auto", "always", "never"] | None = _key("Colours in text.", "auto")
     expect: ExpectTable | None = _key("What is expected of every page.")
+    filter: FilterTable | None = _key(
+        "What of a page's text is compared with earlier runs."
+    )
     groups: dict[GroupName, GroupTable] | None = _key(
         "Pages by group, each with a name."
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .beginning import quoted
-from .keys import EXPECTED, KEYS
+from .keys import EXPECTED, FILTERED, KEYS
 from .mistakes import dotted, is_secret
 from .translating import SETTINGS
 
@@ -42,7 +42,10 @@ class _Row:
 
 
 def holding(
-    file: File | None, said: Mapping[str, Said], expected: Mapping[str, Said]
+    file: File | None,
+    said: Mapping[str, Said],
+    expected: Mapping[str, Said],
+    filtered: Mapping[str, Said],
 ) -> Iterator[str]:
     """Yield the lines of what holds.
 
@@ -50,8 +53,9 @@ def holding(
         file: the configuration, if there is one; it is known to be well.
         said: key -> what a flag or a variable says, or else the default.
         expected: key of `[expect]` -> what a flag says.
+        filtered: key of `[filter]` -> what a flag says.
     """
-    rows = list(_Showing(file, said, expected).rows())
+    rows = list(_Showing(file, said, expected, filtered).rows())
     width = max(
         (len(each.text) for each in rows if len(each.text) <= WIDEST), default=0
     )
@@ -65,11 +69,13 @@ class _Showing:
         file: File | None,
         said: Mapping[str, Said],
         expected: Mapping[str, Said],
+        filtered: Mapping[str, Said],
     ) -> None:
         self._file = file
         self._table: Mapping[str, Any] = {} if file is None else file.table
         self._said = said
         self._expected = expected
+        self._filtered = filtered
 
     def rows(self) -> Iterator[_Row]:
         for key in ("inputs", *KEYS):
@@ -81,6 +87,7 @@ class _Showing:
                 yield self._row((key,), self._table[key])
         common = self._keys(("expect",), self._table.get("expect", {}))
         yield from self._expectation(("expect",), common)
+        yield from self._filter(("filter",), ("filter",), self._table)
         for name, group in self._table.get("groups", {}).items():
             yield from self._group(("groups", name), group, common)
 
@@ -92,8 +99,7 @@ class _Showing:
         for key, value in group.items():
             if key not in TABLES and not self._is_said_otherwise(key):
                 yield self._row((*path, key), value)
-        if "filter" in group:
-            yield self._row((*path, "filter"), group["filter"])
+        yield from self._filter((*path, "filter"), (*path, "filter"), group)
         where = (*path, "expect")
         keys = {**common, **self._keys(where, group.get("expect", {}))}
         yield from self._expectation(where, keys)
@@ -106,11 +112,12 @@ class _Showing:
         yield _Row("")
         yield _Row(f"[[{dotted(path[:-1])}]]")
         for key, value in page.items():
-            if key != "expect":
+            if key not in ("expect", "filter"):
                 yield self._row((*path, key), value)
         where = (*path, "expect")
         keys = {**common, **self._keys(where, page.get("expect", {}))}
         yield from self._expectation((*path[:-1], "expect"), keys)
+        yield from self._filter((*path[:-1], "filter"), (*path, "filter"), page)
 
     def _is_said_otherwise(self, key: str) -> bool:
         """Whether a flag or a variable goes before what a group says."""
@@ -130,6 +137,19 @@ class _Showing:
             yield _Row("")
             yield _Row(f"[{dotted(path)}]")
             yield from (rows[key] for key in EXPECTED if key in rows)
+
+    def _filter(
+        self, shown: KeyPath, path: KeyPath, table: Mapping[str, Any]
+    ) -> Iterator[_Row]:
+        """Yield the filter of a table that has one; flags go before each."""
+        if "filter" not in table and not (len(path) == 1 and self._filtered):
+            return
+        rows = self._keys(path, table.get("filter", {}))
+        for key, told in self._filtered.items():
+            rows[key] = _Row(f"{key} = {_toml(told.value)}", told.source)
+        yield _Row("")
+        yield _Row(f"[{dotted(shown)}]")
+        yield from (rows[key] for key in FILTERED if key in rows)
 
     def _keys(self, path: KeyPath, table: Mapping[str, Any]) -> dict[str, _Row]:
         return {key: self._row((*path, key), value) for key, value in table.items()}

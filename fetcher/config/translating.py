@@ -7,7 +7,10 @@ from typing import Any
 
 from .keys import KEYS
 
-__all__ = ["SETTINGS", "expectation_fields", "options_of", "settings_of"]
+__all__ = [
+    *("SETTINGS", "expectation_fields", "filter_fields", "options_of"),
+    "settings_of",
+]
 
 # Keys that are fields of Settings, where the names differ; the others are the same.
 SETTINGS = {
@@ -105,4 +108,16 @@ def expectation_fields(said: Mapping[str, Any]) -> dict[str, Any]:
         fields["min_body_bytes"], fields["max_body_bytes"] = said["size"]
     if not fields.keys() - {"severity"}:
         return {}
+    return fields
+
+
+def filter_fields(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Filter that keys of `[filter]` set; none: all counts."""
+    fields: dict[str, Any] = {}
+    if said.get("css"):
+        fields["css"] = ", ".join(said["css"])
+    if said.get("xpath"):
+        fields["xpath"] = " | ".join(said["xpath"])
+    if said.get("ignore"):
+        fields["ignore"] = tuple(said["ignore"])
     return fields

@@ -26,11 +26,20 @@ from .. import export, guard
 from .. import urls as url_rules
 from ..checks import PHASES, Expectation
 from ..errors import ConfigError
+from ..text_lines import Filter
 from . import values
 from .lines import KeyPath
 
 __all__ = [
-    *("Context", "Counting", "Days", "Duration", "ExistingFile", "ListPlaces"),
+    *(
+        "Baseline",
+        "Context",
+        "Counting",
+        "Days",
+        "Duration",
+        "ExistingFile",
+        "ListPlaces",
+    ),
     *("ExpectedFields", "FilePath", "GroupName", "JsonValues", "Limits", "Misplaced"),
     *(
         "Networks",
@@ -43,7 +52,7 @@ __all__ = [
     ),
     *("PythonPatterns", "ResolveRules", "Secret", "SelectorCounts", "Selectors"),
     *("SentFields", "Size", "Sizes", "Statuses", "Target", "Text", "Texts", "User"),
-    *("Whole", "place_of", "shown"),
+    *("Whole", "XPaths", "place_of", "shown"),
 ]
 
 T = TypeVar("T")
@@ -255,6 +264,10 @@ def _selector(text: str) -> None:
         raise ConfigError(str(error).removeprefix("css: ")) from None
 
 
+def _xpath(text: str) -> None:
+    Filter(xpath=text)
+
+
 def _expression(text: str) -> None:
     Expectation(json={text: True})
 
@@ -333,6 +346,7 @@ PythonPatterns = Annotated[
     list[str], PlainValidator(_texts_that(_python_pattern)), _TEXTS
 ]
 Selectors = Annotated[list[str], PlainValidator(_texts_that(_selector)), _TEXTS]
+XPaths = Annotated[list[str], PlainValidator(_texts_that(_xpath)), _TEXTS]
 Networks = Annotated[list[str], PlainValidator(_texts_that(_network)), _TEXTS]
 ResolveRules = Annotated[list[str], PlainValidator(_texts_that(_resolve_rule)), _TEXTS]
 Target = Annotated[str, PlainValidator(_target), WithJsonSchema({"type": "string"})]
@@ -472,6 +486,11 @@ def _paths(value: object, info: ValidationInfo) -> list[str]:
     return [place_of(each, folder) for each in _texts_that(_anything)(value)]
 
 
+def _baseline(value: object, info: ValidationInfo) -> str:
+    text = _text(value)
+    return text if text.isdecimal() else place_of(text, _folder(info))
+
+
 def _output_paths(value: object, info: ValidationInfo) -> list[str]:
     _texts_that(export.for_path)(value)
     return _paths(value, info)
@@ -578,6 +597,7 @@ _SECRET_SCHEMA: dict[str, Any] = {
 _SECRET = WithJsonSchema(_SECRET_SCHEMA)
 _PATH = WithJsonSchema({"type": "string", "minLength": 1})
 
+Baseline = Annotated[str, PlainValidator(_baseline), _PATH]
 FilePath = Annotated[str, PlainValidator(_path), _PATH]
 ExistingFile = Annotated[str, PlainValidator(_path), AfterValidator(_existing), _PATH]
 FilePaths = Annotated[list[str], PlainValidator(_paths), _TEXTS]
