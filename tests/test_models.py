@@ -236,14 +236,16 @@ ATTRIBUTES = [
     "accepted",
     "extract",
     "skipped",
+    "group",
     "is_soft_404",
     "is_parsed_elsewhere",
+    "not_modified",
     "_facts_ahead",
 ]
 
 
 def full_page():
-    return make_page(
+    page = make_page(
         "http://site.example/old",
         headers=[
             ("Content-Type", "text/html"),
@@ -261,6 +263,8 @@ def full_page():
         accepted=True,
         extract={"words": [1, 2], "when": None},
     )
+    page.not_modified, page.group = True, "shop"
+    return page
 
 
 @pytest.mark.parametrize(
