@@ -216,6 +216,22 @@ def test_cron_mails_what_fell_short_and_nothing_else(place, site):
 
 
 @pytest.mark.slow
+def test_cron_mails_only_what_is_new_if_told_so(place, site):
+    """With `--fail-on new`, as the page says: a page that stays gone is told once."""
+    tool("flock")
+    script = file_of("cron.md", "~/fetcher/check.sh")
+    assert "`--fail-on new`" in (HOW_TO / "cron.md").read_text()
+    told = script.replace(" --db runs.db", " --db runs.db --fail-on new")
+    (place / "check.sh").write_text(told)
+    assert run("sh", place / "check.sh", cwd=place).returncode == 0
+    spoil(place, site)
+    first, second = (run("sh", place / "check.sh", cwd=place) for _ in range(2))
+    assert first.returncode == 1
+    assert "comet-1997" in first.stdout
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
 def test_cron_leaves_out_a_run_while_another_is_under_way(place):
     flock = tool("flock")
     (place / "check.sh").write_text(file_of("cron.md", "~/fetcher/check.sh"))
