@@ -142,8 +142,8 @@ STATES = [
     ),
     pytest.param(
         make_page(status=429, accepted=True),
-        "blocked",
-        "HTTP 429, too many requests",
+        "ok",
+        None,
         id="429 that is accepted",
     ),
 ]
