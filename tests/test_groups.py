@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetcher import ConfigError, Expectation, Group, Settings, crawl
+from fetcher import ConfigError, Expectation, Filter, Group, Settings, crawl
 from fetcher.backlog import MemoryBacklog
 from fetcher.engine import _manners
 from fetcher.groups import GROUP_SETTINGS
@@ -196,3 +196,30 @@ def test_groups_come_in_a_list():
 
 def test_every_group_setting_is_one_of_settings():
     assert set(Settings.__dataclass_fields__) >= GROUP_SETTINGS
+
+
+@pytest.mark.slow
+def test_each_group_says_what_of_its_text_counts(tmp_path):
+    """A date in the foot is no change where only `main` is compared."""
+    turn = [0]
+
+    def behave(peer) -> None:
+        while (head := peer.read_head()) is not None:
+            path = head.split(" ", 2)[1]
+            html = f"<!doctype html><title>t</title><main>{path}</main>{turn[0]}"
+            peer.send(message(html.encode()))
+
+    main = Filter(css="main")
+    with serve(behave) as server:
+        url = server.url
+        groups = [
+            group(f"{url}a", f"{url}b", text_filter=main),
+            group(
+                f"{url}c", f"{url}d", name="blog", text_filter_by_url={f"{url}c": main}
+            ),
+        ]
+        crawl(groups, db=tmp_path / "runs.db")
+        turn[0] += 1
+        report = crawl(groups, db=tmp_path / "runs.db")
+    changed = [each.url for each in report.changes.listed if each.kind == "text"]
+    assert changed == [f"{url}d"]
