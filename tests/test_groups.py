@@ -10,7 +10,7 @@ import pytest
 
 from fetcher import ConfigError, Expectation, Filter, Group, Settings, crawl
 from fetcher.backlog import MemoryBacklog
-from fetcher.engine import _manners
+from fetcher.engine.manners import manners_of
 from fetcher.groups import GROUP_SETTINGS
 from fetcher.models import Request
 from fetcher.options import settings_of
@@ -184,7 +184,7 @@ def test_a_setting_that_makes_no_sense_names_its_group():
 
 def test_two_groups_of_one_name_are_refused():
     with pytest.raises(ConfigError, match="two groups of the name 'shop'"):
-        _manners([group(), group()], Settings(), None, None, parses_here=True)
+        manners_of([group(), group()], Settings(), None, None, parses_here=True)
 
 
 def test_groups_come_in_a_list():

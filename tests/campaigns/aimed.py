@@ -69,7 +69,7 @@ def phase_of(frame: FrameType | None) -> str:
         if module == "output.py" and name == "finish":
             return "appear"
         is_written = is_written or module.partition("/")[0] in ("output.py", "export")
-        if module == "engine.py" and name == "_loop" and not is_written:
+        if module == "engine/run.py" and name == "_loop" and not is_written:
             return "fetch"
         frame = frame.f_back
     return "outputs" if is_written else "other"

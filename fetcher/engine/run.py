@@ -1,4 +1,4 @@
-"""crawl(): the one loop that turns URLs into pages, and pages into a report.
+"""The one loop that turns URLs into pages, and pages into a report.
 
     input --> Frontier --next(now)--> _send --apply_async--> Pool --> get_url, extract
                  ^                                            |        (in a worker)
@@ -24,85 +24,72 @@ What it promises:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from inspect import signature
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
+from typing import TYPE_CHECKING
 
-from . import __version__, descriptors, export
-from .conditional import Conditions, Known
-from .errors import ConfigError, MachineError, StoreError
-from .frontier import Frontier, Refused
-from .groups import Group
-from .guard import Guard
-from .hints import Lanes, Looks
-from .interrupts import Interrupts
-from .models import (
-    CrawlOptions,
+from .. import descriptors
+from ..conditional import Conditions, Known
+from ..errors import StoreError
+from ..frontier import Frontier, Refused
+from ..hints import Lanes, Looks
+from ..interrupts import Interrupts
+from ..models import (
     Failure,
     Finding,
-    Following,
     Kind,
     Purpose,
     Request,
-    Settings,
 )
-from .options import at_least, one_of, settings_and_following, settings_of
-from .output import Outputs
-from .page import Page
-from .pool import InitializerFailed, MaybeEncodingError, Pool, WorkerLost
-from .report import Report
-from .source import Given, Source, given_names
-from .task import Errand, Extract, fetch, job_bytes, read_answer
-from .urls import parse
-from .warm import PRELOADED, start_reading
+from ..output import Outputs
+from ..page import Page
+from ..pool import InitializerFailed, Pool, WorkerLost
+from ..report import Report
+from ..source import Source
+from ..task import Errand, read_answer
+from ..warm import PRELOADED
+from .manners import Manner
+from .sites import Sites
+from .workers import PoolLike, default_workers, is_unsaid, no_workers, submitter
 
 if TYPE_CHECKING:
-    from .changes import Filter  # and what compares, where something is remembered
-    from .checks import Expectation, Expected  # imported where something is expected
-    from .comparing import Comparing
-    from .site import Site  # which only a run that reads links has to import
-    from .store.recorder import Recorder  # and this only one that is remembered
+    from ..changes import Filter  # and what compares, where something is remembered
+    from ..comparing import Comparing
+    from ..site import Site  # which only a run that reads links has to import
+    from ..store.recorder import Recorder  # and this only one that is remembered
 
-__all__ = ["PoolLike", "Progress", "crawl"]
+
+__all__ = ["Callback", "Progress", "Run"]
 
 log = logging.getLogger(__name__)
 
+
 WAITING_BYTES = 32_000_000  # between the workers and the callback
+
+
 READ_AHEAD = 1_000  # URLs that wait in the frontier, so that every host has work
+
+
 TICK_S = 0.1  # how often a quiet run looks at `stop` and tells its progress
+
+
 COUNTED_IN_HASTE = 100_000  # URLs that were not read: half a second
+
+
 TASK_GRACE_S = 30.0  # what a worker may take beyond the time-out before it is replaced
-RETRY_DELAY_MAX_S = 60.0
+
 
 Callback = Callable[[Page], object]
-
-
-class PoolLike(Protocol):
-    """What crawl() asks of a pool: the standard library's, ours or a cluster's."""
-
-    def apply_async(  # noqa: D102 -- multiprocessing.pool.Pool's own
-        self,
-        func: Callable[..., object],
-        args: tuple[object, ...] = ...,
-        kwds: dict[str, object] = ...,
-        callback: Callable[[object], object] | None = ...,
-        error_callback: Callable[[BaseException], object] | None = ...,
-    ) -> object: ...
-    def close(self) -> None: ...  # noqa: D102
-    def join(self) -> None: ...  # noqa: D102
-    def terminate(self) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,230 +109,7 @@ class Progress:
     under_way: int = 0
 
 
-def crawl(
-    urls: Given,
-    callback: Callback | None = None,
-    *,
-    workers: int | None = None,
-    concurrency: int = 64,
-    per_host: int = 6,
-    delay_s: float = 0.0,
-    retries: int = 2,
-    retry_delay_s: float = 2.0,
-    max_pages: int | None = None,
-    max_time_s: float | None = None,
-    default_scheme: str = "https",
-    expect: Expected | None = None,
-    extract: Extract | None = None,
-    analyse_in: str = "parent",
-    output: str | Path | Iterable[str | Path] | Outputs = (),
-    redact: bool = True,
-    db: str | Path | None = None,
-    resume: bool = False,
-    baseline: int | str | Path | None = None,
-    text_filter: Filter | None = None,
-    conditional: bool = True,
-    stop: threading.Event | None = None,
-    pool: PoolLike | None = None,
-    on_progress: Callable[[Progress], object] | None = None,
-    **options: Unpack[CrawlOptions],
-) -> Report:
-    """Fetch every URL once, hand each Page to `callback`, and return the Report.
-
-    Args:
-        urls: one URL; the path of a list (one URL a line, `#` comments); or any
-            iterable of URLs, read as needed and never held whole, in which a
-            `pathlib.Path` stands for the lines of that list. A list or tuple may
-            hold Groups, whose pages have a name, settings and expectations in common.
-        callback: called with each Page in this thread, in completion order.
-        workers: worker processes, at least 1; None: one more than the CPUs.
-        concurrency: requests under way in all, at least 1.
-        per_host: requests under way to one host, at least 1.
-        delay_s: seconds between two requests to a host; above 0: one at a time.
-        retries: further attempts for what may pass, 0 or more.
-        retry_delay_s: seconds before the first retry; each later waits 5 times
-            as long, 60 s at most. A Retry-After that asks for more is honoured.
-        max_pages: pages that are fetched at most; None: all.
-        max_time_s: after so many seconds the run ends softly; None: never.
-        default_scheme: "https" or "http", for a URL without a scheme.
-        expect: what is expected of every page of the caller's, those that were followed
-            to included; or URLs with what is expected of each. What is not met is a
-            Finding, in the outputs and the Report; an error makes `report.ok` false.
-        extract: runs in the worker right after a page was downloaded, returns plain
-            values (None, bool, numbers, str, bytes, datetime, list, tuple, dict),
-            which travel as `page.extract`.
-        analyse_in: "parent": pages are parsed here, as far as workers have not read
-            ahead what is looked at; "workers": no page is. One that brings the parser
-            down then costs a worker and not the run. `public_only` implies it.
-        output: files to write; the ending names the format.
-        redact: hide user parts of URLs and the values of known token parameters in
-            these files (an Outputs has been told); `callback` and the Report get all
-            as it is.
-        db: a file that remembers the run, made if there is none. A run that is killed
-            loses nothing that came before.
-        resume: continue the last run of the same `urls` in `db`, if it was cut short:
-            what was saved is not fetched again, and the outputs and the Report are
-            those of the whole run. `callback` gets the pages that come now; it had
-            the others.
-        baseline: what the run is compared with, in `report.changes`: the number of a
-            run in `db`, or a `.json` or `.jsonl` that an earlier run wrote, or another
-            database (FILE, or FILE:RUN). None: the last finished run of the same `urls`
-            in `db`.
-        text_filter: which part of each page's text counts when that is compared.
-        conditional: with `db`: ask whether a page has changed since it came last, and
-            take it from there if not (`page.not_modified`). False: fetch it anyway, as
-            is done, too, where credentials or cookies of the caller's are sent.
-        stop: set it to end softly: what is under way is finished.
-        pool: used instead of an own one, and left open.
-        on_progress: called with a Progress ten times a second at most.
-        options: the fields of `fetcher.Following`: depth, scope, check_links, ...,
-            and of `fetcher.Settings`: timeout_s, headers, auth, ...
-
-    Returns:
-        The Report; `report.ok` says whether every page came as it should.
-
-    Raises:
-        ConfigError: an option makes no sense.
-        InputError: the list cannot be read, or the baseline.
-        OutputError: a file cannot be written.
-        MachineError: no worker process can be started.
-        ExtractError: `extract` raised or returned what cannot travel.
-        StoreError: `db` cannot be used.
-        NothingLeft: `resume` was asked for, and the last run was finished.
-        BaseException: what `callback` raised, or KeyboardInterrupt; the Report so
-            far is its attribute `report`, and the files hold the pages so far.
-    """
-    at_least("workers", workers, 1)
-    at_least("concurrency", concurrency, 1)
-    at_least("per_host", per_host, 1)
-    at_least("delay_s", delay_s, 0)
-    at_least("retries", retries, 0)
-    at_least("retry_delay_s", retry_delay_s, 0)
-    at_least("max_pages", max_pages, 1)
-    at_least("max_time_s", max_time_s, 0.001)
-    one_of("analyse_in", analyse_in, ("parent", "workers"))
-    if pool is None:
-        with suppress(OSError):  # told when the workers are started
-            start_reading()
-    how, following = settings_and_following(options)
-    retry_delays_s = [
-        min(retry_delay_s * 5**n, max(retry_delay_s, RETRY_DELAY_MAX_S))
-        for n in range(retries)
-    ]
-    if resume and db is None:
-        raise ConfigError("resume= needs the db= that remembers the run")
-    parses_here = analyse_in == "parent" and not how.public_only
-    sites = _Sites(following, how)
-    source = Source(urls, default_scheme=default_scheme)
-    manners = _manners(source.groups, how, expect, extract, parses_here=parses_here)
-    asked = {
-        "max_pages": max_pages,
-        "default_scheme": default_scheme,
-        **_plain(following, how),
-    }
-    if text_filter is not None and db is None and baseline is None:
-        raise ConfigError("text_filter= needs a db= or a baseline= to compare with")
-    run = _Run(
-        source=source,
-        open_comparing=None
-        if db is None and baseline is None
-        else partial(_comparing, baseline, db, text_filter),
-        open_recorder=partial(_recorder, urls=urls, options=asked, resume=resume),
-        conditional=conditional,
-        frontier=Frontier(
-            per_host=per_host,
-            delay_s=delay_s,
-            retry_delays_s=retry_delays_s,
-            **sites.frontier_options(),
-        ),
-        sites=sites,
-        manners=manners,
-        parses_here=parses_here,
-        callback=callback,
-        outputs=output
-        if isinstance(output, Outputs)
-        else _outputs(output, redact=redact),
-        concurrency=concurrency,
-        max_pages=max_pages,
-        max_time_s=max_time_s,
-        stop=stop,
-        on_progress=on_progress,
-    )
-    return run.run(pool, workers)
-
-
-class _Jobs(NamedTuple):
-    """What workers are told once for all requests, as `job_bytes` gives it.
-
-    pages:  fetch, and run `extract`
-    others: fetch what the run itself asks for
-    unread: fetch a page and let nobody parse it
-    """
-
-    pages: bytes
-    others: bytes
-    unread: bytes
-
-
-class _Manner(NamedTuple):
-    """How the pages of a group are asked for, and what is expected of them."""
-
-    settings: Settings
-    jobs: _Jobs
-    expectation_of: Callable[[str], Expectation | None]
-    filter_of: Callable[[str], Filter | None] | None = None
-
-
-def _manners(
-    groups: Iterable[Group],
-    run: Settings,
-    expect: Expected | None,
-    extract: Extract | None,
-    *,
-    parses_here: bool,
-) -> dict[str, _Manner]:
-    """Return the manner of each group by its name; "" has that of all other pages."""
-    everywhere = _expectation_of(expect)
-    jobs = partial(_jobs, extract=extract, parses_all=not parses_here)
-    manners = {"": _Manner(run, jobs(run), everywhere)}
-    for group in groups:
-        if group.name in manners:
-            raise ConfigError(f"there are two groups of the name {group.name!r}")
-        settings = settings_of(group, run)
-        expectation_of = _expectation_in(group) or everywhere
-        manners[group.name] = _Manner(
-            settings, jobs(settings), expectation_of, _filter_in(group)
-        )
-    return manners
-
-
-def _jobs(settings: Settings, extract: Extract | None, *, parses_all: bool) -> _Jobs:
-    return _Jobs(
-        pages=job_bytes(settings, extract, parses_all=parses_all),
-        others=job_bytes(settings, None, parses_all=parses_all),
-        unread=job_bytes(settings, None, parses_all=True),
-    )
-
-
-def _expectation_in(group: Group) -> Callable[[str], Expectation | None] | None:
-    """Return what tells the Expectation of a URL of a group; None: the run's does."""
-    everywhere = group.expect
-    if not group.expect_by_url:
-        return None if everywhere is None else lambda _: everywhere
-    own = _expectation_of(group.expect_by_url)
-    return lambda url: own(url) or everywhere
-
-
-def _filter_in(group: Group) -> Callable[[str], Filter | None] | None:
-    """Return what tells which text of a URL of a group counts; None: the run's does."""
-    everywhere, own = group.text_filter, group.text_filter_by_url
-    if everywhere is None and not own:
-        return None
-    by_key = {parse(url).href: keeps for url, keeps in own.items()}
-    return lambda url: by_key.get(parse(url).href, everywhere)
-
-
-class _Run:
+class Run:
     """One crawl: what is under way, what has arrived, what came of it."""
 
     def __init__(
@@ -355,9 +119,9 @@ class _Run:
         open_comparing: Callable[[], Comparing] | None,
         open_recorder: Callable[[str | Path], Recorder],
         frontier: Frontier,
-        sites: _Sites,
+        sites: Sites,
         conditional: bool,
-        manners: Mapping[str, _Manner],
+        manners: Mapping[str, Manner],
         parses_here: bool,
         callback: Callback | None,
         outputs: Outputs,
@@ -430,7 +194,7 @@ class _Run:
                 if pool is None:
                     pool = own = self._open_pool(workers)
                 if pool is not None:
-                    self._submit = _submitter(pool, self._task_deadline_s)
+                    self._submit = submitter(pool, self._task_deadline_s)
                     self._loop()
         except BaseException as error:
             self._ended = True
@@ -480,7 +244,7 @@ class _Run:
 
     def _open_pool(self, workers: int | None) -> Pool | None:
         """Return a pool for this input, None where there is nothing to be done."""
-        processes = workers or _default_workers()
+        processes = workers or default_workers()
         waiting = 0
         with self._interrupts.reading():
             waiting = self._source.peek(processes)
@@ -502,7 +266,7 @@ class _Run:
                 preload=PRELOADED,
             )
         except (OSError, EOFError, RuntimeError, MemoryError) as error:
-            raise _no_workers(error) from error
+            raise no_workers(error) from error
 
     def _limit_concurrency(self, processes: int) -> int:
         """Ask for no more at a time than files may be open; return a worker's share."""
@@ -765,7 +529,7 @@ class _Run:
         if page is None:
             assert isinstance(outcome, BaseException)  # noqa: S101 -- for the types
             if isinstance(outcome, InitializerFailed):
-                raise _no_workers(outcome) from outcome
+                raise no_workers(outcome) from outcome
             raise outcome
         page.depth = request.depth
         page.group = request.group
@@ -818,7 +582,7 @@ class _Run:
         if isinstance(outcome, WorkerLost):
             failure = Failure(Kind.WORKER_LOST, str(outcome))
             return Page(url=request.url, attempt=request.attempt, failure=failure)
-        if isinstance(outcome, MemoryError) or _is_unsaid(outcome):
+        if isinstance(outcome, MemoryError) or is_unsaid(outcome):
             failure = Failure(Kind.WORKER_LOST, f"the worker gave out: {outcome!r}")
             return Page(url=request.url, attempt=request.attempt, failure=failure)
         return None
@@ -907,7 +671,7 @@ class _Run:
         expectation = self._manners[page.group].expectation_of(page.url)
         if expectation is None:
             return ()
-        from .checks import judge
+        from ..checks import judge
 
         return judge(page, expectation, datetime.now(UTC))
 
@@ -1010,7 +774,7 @@ class _Run:
         recorder, comparing = self._recorder, self._comparing
         if recorder is None or comparing is None:
             return None
-        from .comparing import broken_links
+        from ..comparing import broken_links
 
         is_whole = is_whole and self._pages_left != 0
         try:
@@ -1050,108 +814,6 @@ class _Run:
         )
 
 
-class _Sites:
-    """Holds the Site of a run, made when it is first needed.
-
-    A run over a list needs none, and what it stands on takes a tenth of a second to
-    import.
-    """
-
-    def __init__(self, following: Following, settings: Settings) -> None:
-        self.following = following
-        self._settings = settings
-        self._site: Site | None = None
-
-    @property
-    def site(self) -> Site:
-        if self._site is None:
-            from .site import Site
-
-            self._site = Site(
-                self.following,
-                user_agent=self._settings.user_agent,
-                guard=Guard.of(self._settings),
-            )
-        return self._site
-
-    @property
-    def was_needed(self) -> bool:
-        """Whether there is something to tell of links or sitemaps."""
-        return self._site is not None
-
-    def frontier_options(self) -> dict[str, Any]:
-        """Return how the frontier is to go about sites, nothing for a list."""
-        if not self.following.needs_site:
-            return {}
-        site = self.site
-        return {
-            "backlog": site.backlog(),
-            "waits": site.waits,
-            "obeys": site.obeys,
-            "first": site.first,
-        }
-
-    def close(self) -> None:
-        """Let go of what lies on the disk."""
-        if self._site is not None:
-            self._site.close()
-
-
-def _submitter(
-    pool: PoolLike, deadline_s: float
-) -> Callable[
-    [
-        tuple[object, ...],
-        tuple[str, int],
-        Callable[[object], object],
-        Callable[[BaseException], object],
-    ],
-    object,
-]:
-    """Return how to hand this pool a task, with the hints that it understands."""
-    known = signature(pool.apply_async).parameters
-    hints: dict[str, object] = {}
-    if "resend" in known:
-        hints["resend"] = True  # fetching a page twice does no harm
-    if "deadline_s" in known:
-        hints["deadline_s"] = deadline_s
-    takes_prefer = "prefer" in known
-
-    def submit(
-        args: tuple[object, ...],
-        lane: tuple[str, int],
-        callback: Callable[[object], object],
-        error_callback: Callable[[BaseException], object],
-    ) -> object:
-        if takes_prefer:
-            hints["prefer"] = lane
-        return pool.apply_async(
-            fetch,
-            args,
-            callback=callback,
-            error_callback=error_callback,
-            **hints,  # type: ignore[arg-type]  # known by name from the signature
-        )
-
-    return submit
-
-
-def _is_unsaid(outcome: object) -> bool:
-    """Whether a worker had no memory left for saying what came of a page."""
-    return isinstance(outcome, MaybeEncodingError) and "MemoryError" in str(outcome)
-
-
-def _no_workers(error: BaseException) -> MachineError:
-    cause = error.__cause__ or error
-    words = getattr(cause, "strerror", None) or str(cause)
-    if isinstance(cause, EOFError):
-        words = "the process that they are forked from ended"
-    elif "AF_UNIX" in words:
-        words = "the path of TMPDIR is too long for the address of a socket"
-    words = words[:1].lower() + words[1:]
-    return MachineError(f"no worker process could be started: {words}")
-
-
 def _weight(outcome: object) -> int:
     return len(outcome.content) if isinstance(outcome, Page) else 0
 
@@ -1167,70 +829,10 @@ def _cancelled_page(request: Request, message: str) -> Page:
 
 
 def _set_aside_page(request: Request) -> Page:
-    from .store.recorder import STRIKES
+    from ..store.recorder import STRIKES
 
     text = f"the process was killed {STRIKES} times while it had this page in hand"
     failure = Failure(Kind.ANALYSIS_CRASHED, text)
     return Page(
         url=request.url, depth=request.depth, failure=failure, group=request.group
     )
-
-
-def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | None]:
-    """Return what tells the Expectation of a URL; without any, in no time."""
-    if expect is None:
-        return lambda _: None
-    from .checks import by_url
-
-    return by_url(expect)
-
-
-def _comparing(
-    baseline: int | str | Path | None,
-    db: str | Path | None,
-    text_filter: Filter | None,
-) -> Comparing:
-    """Find what a run is compared with."""
-    from .comparing import Comparing
-
-    return Comparing(baseline, db, text_filter)
-
-
-def _recorder(
-    db: str | Path, urls: Given, options: Mapping[str, object], resume: bool
-) -> Recorder:
-    """Open the file that remembers the run."""
-    from .store.recorder import Job, Recorder
-
-    job = Job.of(given_names(urls), options, version=__version__)
-    return Recorder.open(db, job, resume=resume)
-
-
-def _plain(following: Following, settings: Settings) -> dict[str, object]:
-    """Return what changes what a run comes to, in plain values."""
-    limits = ("max_redirects", "max_bytes", "accept", "user_agent", "public_only")
-    return {
-        **asdict(following),
-        **{name: getattr(settings, name) for name in limits},
-    }
-
-
-def _default_workers() -> int:
-    """Return one more than the CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) + 1
-    return (os.cpu_count() or 1) + 1
-
-
-def _outputs(output: str | Path | Iterable[str | Path], *, redact: bool) -> Outputs:
-    """Open the files to write, each in the format that its ending names."""
-    paths = [output] if isinstance(output, str | Path) else list(output)
-    formats = [export.for_path(path) for path in paths]
-    outputs = Outputs(redact=redact)
-    try:
-        for path, form in zip(paths, formats, strict=True):
-            outputs.open(path, form.open)
-    except BaseException:
-        outputs.abort()
-        raise
-    return outputs
