@@ -62,6 +62,7 @@ LINK_TARGETS_KEPT = 1_000  # of each rule: what a report lists
 LINK_PLACES_KEPT = 3  # of each target
 URLS_AHEAD = 200  # 0.1 MB; more than are under way
 MOST_AHEAD = 2_000  # that did not come
+URLS_AT_ONCE = 500  # are looked up; SQLite before 3.32 takes 999 values
 KNOWN_URLS = 100_000  # ids that are looked up without the disk; 25 MB
 KNOWN_TEXTS = 10_000
 
@@ -666,10 +667,10 @@ class Recorder:
             self._keep_last_bodies(url_id)
         return made.lastrowid
 
-    def _put_links(self, version_id: int, targets: Iterable[str]) -> None:
+    def _put_links(self, version_id: int, targets: Sequence[str]) -> None:
         self._database.connection.executemany(
             "insert or ignore into links values (?, ?)",
-            sorted((version_id, self._url_id(target)) for target in targets),
+            sorted((version_id, number) for number in self._url_ids_of(targets)),
         )
 
     def _keep_last_bodies(self, url_id: int) -> None:
@@ -721,6 +722,42 @@ class Recorder:
 
     def _url_id(self, url: str) -> int:
         return self._id_of("urls", "url", url, self._url_ids, KNOWN_URLS)
+
+    def _url_ids_of(self, urls: Sequence[str]) -> list[int]:
+        """Return the ids of many URLs; those that are not known cost a look together.
+
+        A page has a hundred links, and a look by itself takes as long as all else.
+        """
+        known = self._url_ids
+        new = [url for url in urls if url not in known]
+        if len(known) + len(new) > KNOWN_URLS:
+            known.clear()
+            new = list(urls)
+        for start in range(0, len(new), URLS_AT_ONCE):
+            some = {url: _storable(url) for url in new[start : start + URLS_AT_ONCE]}
+            ids = self._looked_up(list(dict.fromkeys(some.values())))
+            known.update((url, ids[stored]) for url, stored in some.items())
+        return [known[url] for url in urls]
+
+    def _looked_up(self, stored: list[str]) -> dict[str, int]:
+        """Return the ids of URLs by the forms in which they are stored, new or not."""
+        places = ",".join("?" * len(stored))
+        found: dict[str, int] = dict(
+            self._execute(
+                f"select url, id from urls where url in ({places})",  # noqa: S608 - "?"
+                stored,
+            ).fetchall()
+        )
+        missing = [url for url in stored if url not in found]
+        if missing:
+            # Nobody else writes: the next ids are free.
+            (last,) = self._execute("select ifnull(max(id), 0) from urls").fetchone()
+            rows = list(enumerate(missing, last + 1))
+            self._database.connection.executemany(
+                "insert into urls (id, url) values (?, ?)", rows
+            )
+            found.update((url, number) for number, url in rows)
+        return found
 
     def _new_url_id(self, url: str) -> int:
         """Return the id of a URL that was looked for and is not there."""
