@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from fetcher import Expectation, conditional, crawl, engine
+from fetcher import Expectation, conditional, crawl
 from fetcher.conditional import (
     Conditions,
     Known,
@@ -30,6 +30,7 @@ from fetcher.conditional import (
     kept_fields,
     restore,
 )
+from fetcher.engine import run as run_module
 from fetcher.groups import Group
 from fetcher.models import Headers, Kind, Purpose, Request, Settings, State
 from fetcher.page import Page
@@ -606,7 +607,7 @@ def test_a_lost_worker_leaves_nothing_of_what_was_sent_along(path, monkeypatch):
             assert args[0].known is not None
             more["error_callback"](MemoryError("none left"))
 
-    monkeypatch.setattr(engine, "Conditions", Noted)
+    monkeypatch.setattr(run_module, "Conditions", Noted)
     with serve(Site(a=guarded(BODY, 'ETag: "1"'))) as server:
         look(server, path)
         (page,) = look(server, path, pool=Losing()).values()

@@ -152,6 +152,9 @@ class Recorder:
         self._certificate_ids: dict[Certificate, int] = {}
         self._body: tuple[int, bytes, int] | None = None  # of the page added last
         self._dropped: set[int] = set()  # bodies that may belong to nobody now
+        (self._knows_any,) = self._execute(
+            "select exists (select 1 from heads)"
+        ).fetchone()  # of earlier runs: a run asks for each URL once
         self._answered: set[int] = set()
         self._probed: set[str] = set()
         self._set_aside: set[int] = set()
@@ -245,7 +248,7 @@ class Recorder:
             asked: what chooses among the forms that it may have.
             max_bytes: what a body may have.
         """
-        if self._is_broken:
+        if self._is_broken or not self._knows_any:
             return None
         with self._guarded():
             row = self._execute(FIND_HEAD, (_storable(url), asked, max_bytes))
