@@ -467,7 +467,7 @@ def test_killed_workers_cost_nothing(site):
 
     def on_page(page):
         seen[page.url] += 1
-        # Not all at once: a page that is in hand at three deaths is held guilty of them.
+        # Not all at once: a page in hand at three deaths is held guilty of them.
         is_time = len(killed) < 3 and sum(seen.values()) > 9 + 70 * len(killed)
         if is_time and page.worker_pid not in killed:
             killed.add(page.worker_pid)
