@@ -248,6 +248,7 @@ class Report:
         capped: pages of which not everything is listed; see `Facts.capped`.
         body_bytes, wire_bytes: bytes of all bodies, decoded and as they came.
         attempts: requests made for the pages, retries counted.
+        not_modified: pages that the server said are as an earlier run has them (304).
         duplicates: URLs of the input that had come before and were not asked again.
         unread: URLs of the input that a stopped run did not come to; None: unknown.
         started_at: when the run began, aware UTC; None until known.
@@ -277,6 +278,7 @@ class Report:
         self.body_bytes = 0
         self.wire_bytes = 0
         self.attempts = 0
+        self.not_modified = 0
         self.duplicates = 0
         self.unread: int | None = 0
         self.started_at = started_at
@@ -308,6 +310,7 @@ class Report:
         self.body_bytes += size
         self.wire_bytes += page.wire_bytes
         self.attempts += page.attempt
+        self.not_modified += page.not_modified
         fell_short = state is not State.OK and state is not State.REDIRECTED
         host = _host_of(page)
         if host:
@@ -460,6 +463,7 @@ class Report:
         self.body_bytes += other.body_bytes
         self.wire_bytes += other.wire_bytes
         self.attempts += other.attempts
+        self.not_modified += other.not_modified
         self.duplicates += other.duplicates
         if self.unread is None or other.unread is None:
             self.unread = None
@@ -602,6 +606,7 @@ class Report:
             "wire_bytes": self.wire_bytes,
             "attempts": self.attempts,
             "retries": self.retries,
+            "not_modified": self.not_modified,
             "duplicates": self.duplicates,
             "unread": self.unread,
             "started_at": self.started_at and _iso(self.started_at),

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import weakref
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fetcher.export.text import for_terminal
 from fetcher.models import (
     Certificate,
     Failure,
@@ -122,6 +124,17 @@ def test_a_bad_url_has_no_host():
 def test_attempts_beyond_the_first_are_retries():
     report = report_of(good(), good(attempt=3))
     assert (report.attempts, report.retries) == (4, 2)
+
+
+def test_pages_that_are_as_before_are_counted_and_told():
+    as_before = good()
+    as_before.not_modified = True
+    report = report_of(good(), as_before)
+    report.merge(report_of(as_before))
+    assert report.not_modified == report.to_dict()["not_modified"] == 2
+    screen = StringIO()
+    for_terminal(screen, color=False).finish(report)
+    assert ", 2 not modified" in screen.getvalue()
 
 
 def test_duplicates_are_counted():

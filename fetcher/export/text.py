@@ -449,6 +449,8 @@ def _remarks(report: Report) -> Iterator[str]:
         yield "1 duplicate fetched once"
     elif report.duplicates:
         yield f"{report.duplicates:,} duplicates fetched once"
+    if report.not_modified:
+        yield f"{report.not_modified:,} not modified"
     if report.retries:
         yield f"{report.retries:,} {'retry' if report.retries == 1 else 'retries'}"
 
