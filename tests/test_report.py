@@ -134,7 +134,7 @@ def test_pages_that_are_as_before_are_counted_and_told():
     assert report.not_modified == report.to_dict()["not_modified"] == 2
     screen = StringIO()
     for_terminal(screen, color=False).finish(report)
-    assert ", 2 not modified" in screen.getvalue()
+    assert "2 not modified" in screen.getvalue()
 
 
 def test_duplicates_are_counted():
