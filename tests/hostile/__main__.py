@@ -10,7 +10,8 @@ Over 290 behaviours, each on a loopback address of its own, beside 1,000 good pa
 2. what need not wait for the deadline did not, and nothing went past it,
 3. the first run took at most 1.5 times the deadline (that of sites, in which three
    may come one after another, 1.5 times three),
-4. no process ever had --memory, 200 MB (VmHWM of /proc), the parent included.
+4. no process ever had --memory, 200 MB (VmHWM of /proc), the parent included; where
+   others are at work, a quarter more: a parent that is slower has more waiting for it.
 
 Where the kernel lets it, the program runs in a network namespace of its own with a
 name server that lies; else the names that need one are left out, and it says so.
@@ -26,6 +27,8 @@ from collections.abc import Iterable
 from tests.hostile import campaign
 from tests.hostile.campaign import Expected, Outcome, Servers
 from tests.hostile.namespace import INSIDE, is_inside, may_unshare, run_inside
+
+BUSY_MEMORY = 1.25  # times --memory, where others are at work
 
 
 def main() -> int:
@@ -44,6 +47,7 @@ def main() -> int:
     busyness = campaign.how_busy()
     if busyness > 1:
         print(f"others are at work: the whole may take {busyness:.1f} times as long")
+    most_mb = round(asked.memory * min(max(busyness, 1.0), BUSY_MEMORY))
     with Servers() as found:
         if is_inside():
             campaign.start_names()
@@ -56,13 +60,13 @@ def main() -> int:
             workers=asked.workers,
         )
         verdicts = campaign.problems_of_all(
-            found, expected, outcome, asked.timeout, busyness, asked.memory
+            found, expected, outcome, asked.timeout, busyness, most_mb
         )
         right = told(verdicts, expected, outcome, quiet=asked.quiet)
         site_timeout_s = asked.timeout / 4
         outcome = campaign.run_sites(found, timeout_s=site_timeout_s, slots=asked.slots)
         verdicts = campaign.problems_of_sites(
-            found, outcome, site_timeout_s, busyness, asked.memory
+            found, outcome, site_timeout_s, busyness, most_mb
         )
         return 0 if told(verdicts, (), outcome, quiet=asked.quiet) and right else 1
 
