@@ -24,11 +24,10 @@ from enum import StrEnum
 from statistics import median
 from typing import NamedTuple, Protocol
 
-from .models import Severity, State
+from .models import Certificate, Severity, State
 from .text_lines import Filter
 
 __all__ = [
-    "CertificateRecord",
     "Change",
     "ChangeKind",
     "Changes",
@@ -170,23 +169,6 @@ WORDS = {
 }
 
 
-class CertificateRecord(NamedTuple):
-    """What is compared of a certificate; moments are aware UTC."""
-
-    subject: str
-    issuer: str
-    names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    verified: bool
-
-    def __str__(self) -> str:
-        """Return what it says, for a person."""
-        doubt = "" if self.verified else ", not verified"
-        until = self.not_after.astimezone(UTC)
-        return f"{self.subject} by {self.issuer}, until {until:%Y-%m-%d}{doubt}"
-
-
 class FoundRecord(NamedTuple):
     """One thing that was held against a page; `rule` and `expected` make it that one.
 
@@ -222,7 +204,7 @@ class PageRecord(NamedTuple):
     canonical: str | None = None
     robots: str | None = None
     text_hash: str | None = None
-    certificate: CertificateRecord | None = None
+    certificate: Certificate | None = None
     body_bytes: int = 0
     time_s: float | None = None
     findings: tuple[FoundRecord, ...] = ()
@@ -553,8 +535,7 @@ class _Comparison:
         if host in self._hosts:
             return
         self._hosts.add(host)
-        is_alike = was[:3] == now[:3] and was.verified == now.verified
-        renewed = is_alike and now.not_after > was.not_after
+        renewed = _whose(was) == _whose(now) and now.not_after > was.not_after
         kind = ChangeKind.RENEWED if renewed else ChangeKind.CERTIFICATE
         self._add(kind, host, str(was), str(now))
 
@@ -721,6 +702,12 @@ def _seconds(time_s: float) -> str:
 
 def _bytes(size: float) -> str:
     return f"{size:,} bytes"
+
+
+def _whose(certificate: Certificate) -> tuple[object, ...]:
+    """Return what a certificate says but for its time."""
+    names = certificate.names
+    return certificate.subject, certificate.issuer, names, certificate.verified
 
 
 def _host(url: str) -> str:

@@ -29,7 +29,7 @@ from .errors import ConfigError
 from .models import Finding, Headers, Severity, Timings
 from .patterns import compiled
 from .redact import redacted, redacted_headers
-from .urls import BadUrl, parse
+from .urls import BadUrl, parse, spelling
 
 if TYPE_CHECKING:
     from .page import Page
@@ -225,11 +225,11 @@ def by_url(expect: Expected | None) -> Callable[[str], Expectation | None]:
         raise ConfigError(
             f"expect is an Expectation, or URLs with one each, got {expect!r}"
         )
-    known = {_key(url): each for url, each in expect.items()}
+    known = {spelling(url): each for url, each in expect.items()}
     for url, each in expect.items():
         if not isinstance(each, Expectation):
             raise ConfigError(f"expect: {url!r} has no Expectation but {each!r}")
-    return lambda url: known.get(_key(url))
+    return lambda url: known.get(spelling(url))
 
 
 def judge(page: Page, expectation: Expectation, now: datetime) -> tuple[Finding, ...]:
@@ -558,15 +558,7 @@ def _judge_final_url(view: _View) -> Iterator[Finding]:
 def _is_url(found: str, wanted: str) -> bool:
     if _pattern_in(wanted) is not None:
         return _meets(found, wanted)
-    return _key(found) == _key(wanted)
-
-
-def _key(url: str) -> str:
-    """Return the one spelling of a URL, without its fragment."""
-    try:
-        return parse(url).href
-    except BadUrl:
-        return url
+    return spelling(found) == spelling(wanted)
 
 
 def _judge_times(view: _View) -> Iterator[Finding]:

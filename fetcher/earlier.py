@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .changes import (
-    CertificateRecord,
     FoundRecord,
     LinkRecord,
     PageRecord,
@@ -26,7 +25,7 @@ from .changes import (
     Sample,
 )
 from .errors import ConfigError, InputError
-from .models import Kind, State
+from .models import Certificate, Kind, State
 from .store.comparing import RememberedRun, SortedRecords, expected_in, last_run
 from .store.database import open_for_reading
 from .text_lines import Filter
@@ -255,10 +254,10 @@ def _time_s(timings: _Row) -> float | None:
     return None if first_s is None else first_s + (timings.seconds("transfer_s") or 0.0)
 
 
-def _certificate(row: _Row | None) -> CertificateRecord | None:
+def _certificate(row: _Row | None) -> Certificate | None:
     if row is None:
         return None
-    return CertificateRecord(
+    return Certificate(
         subject=row.text("subject") or "",
         issuer=row.text("issuer") or "",
         names=row.texts("names"),

@@ -15,6 +15,8 @@ What a *site* does wrong is never an exception: it is a `Failure` in a `Page`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "ConfigError",
     "ExtractError",
@@ -24,7 +26,16 @@ __all__ = [
     "NothingLeft",
     "OutputError",
     "StoreError",
+    "did_you_mean",
 ]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence on an unknown name, "" where none is near it."""
+    from difflib import get_close_matches  # not for those who make no mistake
+
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class FetcherError(Exception):

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .errors import ConfigError
+from .errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from .checks import Expectation
@@ -79,8 +78,7 @@ class Group:
             )
         for name in self.settings:
             if name not in GROUP_SETTINGS:
-                near = get_close_matches(name, GROUP_SETTINGS, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, GROUP_SETTINGS)
                 raise ConfigError(
                     f"group {self.name!r}: settings has no {name!r}{hint}"
                 )

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     import requests
@@ -136,6 +136,12 @@ class Certificate:
     not_after: datetime
     verified: bool
     reason: str | None = None
+
+    def __str__(self) -> str:
+        """Return what it says, for a person."""
+        doubt = "" if self.verified else ", not verified"
+        until = self.not_after.astimezone(UTC)
+        return f"{self.subject} by {self.issuer}, until {until:%Y-%m-%d}{doubt}"
 
 
 class Headers(Mapping[str, str]):
@@ -500,6 +506,38 @@ class Request:
     method: str = "GET"
     reach: Reach | None = None
     group: str = ""
+
+    def plainly(self) -> tuple[object, ...]:
+        """Return all that a Request is made of in plain values; None: as the URL."""
+        return (
+            self.url,
+            None if self.key == self.url else self.key,
+            self.host,
+            self.origin,
+            self.depth,
+            self.purpose.value,
+            self.method,
+            self.attempt,
+            None if self.reach is None else self.reach.value,
+            self.group,
+        )
+
+    @classmethod
+    def from_plain(cls, parts: Sequence[Any]) -> Request:
+        """Return the Request that `plainly` was asked of."""
+        url, key, host, origin, depth, purpose, method, attempt, reach, *later = parts
+        return cls(
+            url=url,
+            key=url if key is None else key,
+            host=host,
+            origin=origin,
+            depth=depth,
+            purpose=Purpose(purpose),
+            method=method,
+            attempt=attempt,
+            reach=None if reach is None else Reach(reach),
+            group=later[0] if later else "",  # an older fetcher had none
+        )
 
 
 class Severity(StrEnum):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from typing import Any
 
-from .errors import ConfigError
+from .errors import ConfigError, did_you_mean
 from .groups import Group
 from .guard import Guard
 from .models import CrawlOptions, Following, Settings
 from .urls import Scope, ScopeKind
 
-__all__ = ["at_least", "one_of", "settings_and_following", "settings_of"]
+__all__ = ["at_least", "one_of", "over", "settings_and_following", "settings_of"]
+
+Fields = tuple[tuple[str, str], ...]  # of a header: names and values
 
 
 def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
@@ -22,8 +23,7 @@ def settings_and_following(options: CrawlOptions) -> tuple[Settings, Following]:
     known = [*(field.name for field in fields(Settings)), *ours]
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, known)
             raise ConfigError(f"crawl() has no option {name!r}{hint}")
     settings = {name: value for name, value in options.items() if name not in ours}
     following = {name: value for name, value in options.items() if name in ours}
@@ -36,7 +36,9 @@ def settings_of(group: Group, run: Settings) -> Settings:
         return run
     options: dict[str, Any] = dict(group.settings)
     if "headers" in options:
-        options["headers"] = _joined(run.headers, options["headers"])
+        own = options["headers"]
+        own = own if isinstance(own, tuple) else tuple(dict(own).items())
+        options["headers"] = over(own, run.headers)
     given = {each.name: getattr(run, each.name) for each in fields(Settings)}
     try:
         return _settings({**given, **options})
@@ -44,11 +46,10 @@ def settings_of(group: Group, run: Settings) -> Settings:
         raise ConfigError(f"group {group.name!r}: {error}") from error
 
 
-def _joined(run: tuple[tuple[str, str], ...], own: Any) -> tuple[tuple[str, str], ...]:
-    """Return the run's header fields and a group's, which take the place of those."""
-    more = own if isinstance(own, tuple) else tuple(dict(own).items())
-    names = {name.lower() for name, _ in more}
-    return (*(field for field in run if field[0].lower() not in names), *more)
+def over(fields: Fields, others: Fields) -> Fields:
+    """Return header fields, with those of the same names among the others replaced."""
+    names = {name.lower() for name, _ in fields}
+    return (*(each for each in others if each[0].lower() not in names), *fields)
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:

@@ -41,6 +41,7 @@ __all__ = [
     "split_credentials",
     "strip_params",
     "strip_session_ids",
+    "spelling",
 ]
 
 # RFC 9110, 4.1: everybody should support at least 8000 octets; common servers stop
@@ -99,6 +100,14 @@ SURE_STARTS = 4  # how many are compared before a look-up is quicker
 
 class BadUrl(ValueError):
     """A text is no URL that can be fetched; the message says why in one sentence."""
+
+
+def spelling(url: str) -> str:
+    """Return the one spelling of a URL, without its fragment; what is none stays."""
+    try:
+        return parse(url).href
+    except BadUrl:
+        return url
 
 
 class Url(NamedTuple):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from fetcher.changes import (
     DIFF_LINES_SHOWN,
     LISTED_MAX,
-    CertificateRecord,
     Change,
     ChangeKind,
     Changes,
@@ -32,6 +32,7 @@ from fetcher.changes import (
 )
 from fetcher.export import json as json_format
 from fetcher.export import markdown, nagios, text, text_changes
+from fetcher.models import Certificate
 from fetcher.redact import redacted_parts
 from fetcher.report import Report
 from fetcher.testing import make_page
@@ -43,7 +44,14 @@ GOOD = PageRecord(URL, "ok", 200, final_url=URL, title="T", text_hash="1")
 DOWN = PageRecord(URL, "broken", 503, final_url=URL, reason="HTTP 503")
 FAILED = PageRecord(URL, "failed", None, "dns", "dns: no such name", URL)
 SKIPPED = PageRecord(URL, "skipped", None, reason="robots.txt", final_url=URL)
-CERTIFICATE = CertificateRecord("a", "root", ("a",), AT, AT + timedelta(90), True)
+CERTIFICATE = Certificate(
+    subject="a",
+    issuer="root",
+    names=("a",),
+    not_before=AT,
+    not_after=AT + timedelta(90),
+    verified=True,
+)
 UNMET = FoundRecord("expect-text", "the text 'x'", "error", "expected it, got none")
 LINK = LinkRecord(
     "broken-link", "https://a.example/x", "error", "404", (URL,), f"{URL}:3:1"
@@ -121,17 +129,17 @@ CASES = {
     "title of an error page": (DOWN._replace(title="A"), DOWN, ["page-still-broken"]),
     "certificate": (
         GOOD._replace(certificate=CERTIFICATE),
-        GOOD._replace(certificate=CERTIFICATE._replace(issuer="other")),
+        GOOD._replace(certificate=replace(CERTIFICATE, issuer="other")),
         ["certificate"],
     ),
     "certificate renewed": (
         GOOD._replace(certificate=CERTIFICATE),
-        GOOD._replace(certificate=CERTIFICATE._replace(not_after=AT + timedelta(180))),
+        GOOD._replace(certificate=replace(CERTIFICATE, not_after=AT + timedelta(180))),
         ["certificate-renewed"],
     ),
     "certificate that ends sooner": (
         GOOD._replace(certificate=CERTIFICATE),
-        GOOD._replace(certificate=CERTIFICATE._replace(not_after=AT + timedelta(10))),
+        GOOD._replace(certificate=replace(CERTIFICATE, not_after=AT + timedelta(10))),
         ["certificate"],
     ),
     "finding": (GOOD, GOOD._replace(findings=(UNMET,)), ["finding-new"]),
@@ -250,7 +258,7 @@ def test_a_size_is_told_once_when_it_leaves_what_is_usual_and_when_it_returns():
 
 def test_a_certificate_is_told_once_for_its_host():
     """10,000 pages of a host whose certificate was renewed are one change."""
-    newer = CERTIFICATE._replace(not_after=AT + timedelta(180))
+    newer = replace(CERTIFICATE, not_after=AT + timedelta(180))
     urls = [f"https://a.example/{number}" for number in range(3)]
     before = [GOOD._replace(url=url, certificate=CERTIFICATE) for url in urls]
     after = [GOOD._replace(url=url, certificate=newer) for url in urls]

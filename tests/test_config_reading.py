@@ -8,9 +8,9 @@ import pytest
 
 from fetcher import config
 from fetcher.checks import Expectation
-from fetcher.config.merging import over
 from fetcher.errors import ConfigError
 from fetcher.models import Purpose, Request
+from fetcher.options import over
 
 TEXT = """\
 timeout = "5s"

@@ -182,6 +182,13 @@ def test_a_setting_that_makes_no_sense_names_its_group():
         settings_of(wrong, Settings())
 
 
+def test_what_is_no_url_among_filters_does_no_harm():
+    """It is a bad URL among the pages too, and told there."""
+    odd = group("http://[::1", text_filter_by_url={"http://[::1": Filter(css="p")})
+    manners = manners_of([odd], Settings(), None, None, parses_here=True)
+    assert manners["shop"].filter_of("http://a.example/") is None
+
+
 def test_two_groups_of_one_name_are_refused():
     with pytest.raises(ConfigError, match="two groups of the name 'shop'"):
         manners_of([group(), group()], Settings(), None, None, parses_here=True)

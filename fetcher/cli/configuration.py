@@ -192,7 +192,7 @@ def configured(
 
 def headers_over(given: Any, others: Any) -> Any:
     """Return header fields of flags, and those of a file that they do not replace."""
-    from ..config.merging import over
+    from ..options import over
 
     flat = tuple(field for fields in given for field in fields)
     rest = tuple(field for fields in others or () for field in fields)

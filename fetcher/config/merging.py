@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from ..text_lines import Filter
     from .loading import PageGroup
 
-__all__ = ["Asked", "Fields", "merged", "over"]
-
-Fields = tuple[tuple[str, str], ...]  # of a header: names and values
+__all__ = ["Asked", "merged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +36,6 @@ class Asked:
     headers: frozenset[str] = frozenset()
     expected: Mapping[str, Any] = field(default_factory=dict)
     filter: Mapping[str, Any] = field(default_factory=dict)
-
-
-def over(fields: Fields, others: Fields) -> Fields:
-    """Return header fields, with those of the same names among the others replaced."""
-    names = {name.lower() for name, _ in fields}
-    return (*(each for each in others if each[0].lower() not in names), *fields)
 
 
 def merged(groups: Iterable[PageGroup], asked: Asked) -> list[Group]:

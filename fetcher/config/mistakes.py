@@ -12,10 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from .lines import KeyPath
 
 if TYPE_CHECKING:
@@ -118,9 +117,8 @@ def _no_such_key(path: KeyPath) -> str:
     name = str(path[-1]).replace("-", "_").lower()
     near = _expectation_near(name, path[:-1])
     if near is None:
-        near = next(iter(get_close_matches(name, _known_at(path[:-1]), 1)), None)
-    hint = f"; did you mean {near!r}?" if near else ""
-    return f"there is no such key{hint}"
+        return f"there is no such key{did_you_mean(name, _known_at(path[:-1]))}"
+    return f"there is no such key; did you mean {near!r}?"
 
 
 def _expectation_near(name: str, table: KeyPath) -> str | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..models import Purpose, Request
 from ..source import Source
 
@@ -28,7 +27,7 @@ def picked(
     known = [group.name for group in config.groups]
     for name in names:
         if name not in known:
-            hint = _near(name, known)
+            hint = did_you_mean(name, known)
             raise ConfigError(f"there is no group {name!r} in {config.name}{hint}")
     groups = [each for each in config.groups if not names or each.name in names]
     if not tags:
@@ -36,14 +35,9 @@ def picked(
     all_tags = {tag for group in config.groups for tag in _tags_of(group)}
     for tag in tags:
         if tag not in all_tags:
-            hint = _near(tag, all_tags)
+            hint = did_you_mean(tag, all_tags)
             raise ConfigError(f"no page of {config.name} has the tag {tag!r}{hint}")
     return tuple(_tagged(groups, frozenset(tags)))
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _tags_of(group: PageGroup) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ..models import (
 )
 from ..options import settings_of
 from ..task import Extract, job_bytes
-from ..urls import parse
+from ..urls import spelling
 
 if TYPE_CHECKING:
     from ..changes import Filter  # and what compares, where something is remembered
@@ -90,8 +90,8 @@ def _filter_in(group: Group) -> Callable[[str], Filter | None] | None:
     everywhere, own = group.text_filter, group.text_filter_by_url
     if everywhere is None and not own:
         return None
-    by_key = {parse(url).href: keeps for url, keeps in own.items()}
-    return lambda url: by_key.get(parse(url).href, everywhere)
+    known = {spelling(url): keeps for url, keeps in own.items()}
+    return lambda url: known.get(spelling(url), everywhere)
 
 
 def _expectation_of(expect: Expected | None) -> Callable[[str], Expectation | None]:

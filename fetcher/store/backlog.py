@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ..backlog import Backlog, IdSet, MemoryBacklog, marks_of, unseen
 from ..errors import StoreError
-from ..models import Purpose, Reach, Request
+from ..models import Request
 
 __all__ = ["SPILL_LIMIT", "SpillingBacklog", "UrlBacklog"]
 
@@ -275,7 +275,7 @@ class UrlBacklog:
             self._connection.execute(
                 "delete from waiting where host = ? and number = ?", (key, number)
             )
-            head = self._heads[host] = deque(_from_json(host, requests))
+            head = self._heads[host] = deque(_from_json(requests))
             self._changed(len(head))
         return head
 
@@ -390,41 +390,14 @@ def _rows_of(requests: Iterable[Request]) -> list[Row]:
 
 
 def _to_json(requests: Sequence[Request]) -> str:
-    """Return what requests say besides their host; a key of 0 is the URL.
+    """Return what requests are made of.
 
     JSON, because it escapes what SQLite's texts cannot hold (lone surrogates) and can
     be read by a later version.
     """
-    return json.dumps(
-        [
-            (
-                request.url,
-                0 if request.key == request.url else request.key,
-                request.origin,
-                request.depth,
-                request.purpose.value,
-                request.method,
-                request.attempt,
-                request.reach,
-                request.group,
-            )
-            for request in requests
-        ]
-    )
+    return json.dumps([request.plainly() for request in requests])
 
 
-def _from_json(host: str, text: str) -> Iterator[Request]:
+def _from_json(text: str) -> Iterator[Request]:
     for parts in json.loads(text):
-        url, key, origin, depth, purpose, method, attempt, reach, group = parts
-        yield Request(
-            url=url,
-            key=url if key == 0 else key,
-            host=host,
-            origin=origin,
-            depth=depth,
-            purpose=Purpose(purpose),
-            method=method,
-            attempt=attempt,
-            reach=None if reach is None else Reach(reach),
-            group=group,
-        )
+        yield Request.from_plain(parts)

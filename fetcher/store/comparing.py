@@ -21,9 +21,9 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
-from ..changes import CertificateRecord, FoundRecord, LinkRecord, PageRecord, Sample
+from ..changes import FoundRecord, LinkRecord, PageRecord, Sample
 from ..errors import ConfigError
-from ..models import State
+from ..models import Certificate, State
 from ..text_lines import Filter, text_lines
 from .recorder import LINK_TARGETS_KEPT
 
@@ -110,7 +110,7 @@ class RememberedRun:
         self._options: dict[str, object] = json.loads(options)
         as_said = state == "finished" and not _is_cut(self._options, pages)
         self.is_whole = as_said if is_whole is None else is_whole
-        self._certificates: dict[int, CertificateRecord] = {}
+        self._certificates: dict[int, Certificate] = {}
         (schema,) = connection.execute("pragma user_version").fetchone()
         self._ttfb_us = (
             TTFB_US if schema >= 3 else "ttfb_us"
@@ -236,7 +236,7 @@ class RememberedRun:
             _time_s(ttfb, transfer),
         )
 
-    def _certificate(self, number: int) -> CertificateRecord | None:
+    def _certificate(self, number: int) -> Certificate | None:
         known = self._certificates.get(number)
         if known is not None:
             return known
@@ -248,7 +248,7 @@ class RememberedRun:
         if row is None:
             return None
         subject, issuer, names, not_before, not_after, verified = row
-        found = CertificateRecord(
+        found = Certificate(
             subject=subject,
             issuer=issuer,
             names=tuple(json.loads(names)),

@@ -14,7 +14,7 @@ import pickle
 from datetime import datetime
 from typing import Any
 
-from ..models import Certificate, Purpose, Reach, Request
+from ..models import Certificate, Request
 from ..page import Page, PlainPage
 
 __all__ = [
@@ -28,25 +28,12 @@ __all__ = [
 
 def answer_bytes(request: Request, page: Page) -> bytes:
     """Return a request and all of its page, but for the body and the facts."""
-    reach = request.reach
     plain = [*page.plainly()]
     for place, value in _NOT_KEPT:
         plain[place] = value
     if page.extract is not None:
         plain[_EXTRACT] = _tagged(page.extract)
-    asked = (
-        request.url,
-        None if request.key == request.url else request.key,
-        request.host,
-        request.origin,
-        request.depth,
-        request.purpose.value,
-        request.method,
-        request.attempt,
-        None if reach is None else reach.value,
-        request.group,
-    )
-    return pickle.dumps((asked, tuple(plain), page.body_bytes))
+    return pickle.dumps((request.plainly(), tuple(plain), page.body_bytes))
 
 
 # Where the fields stand: `_replace` would take as long as the pickling.
@@ -79,7 +66,7 @@ def travelled_facts(page: Page) -> bytes | None:
 
 def request_of(answer: bytes) -> Request:
     """Return the request of what `answer_bytes` gave."""
-    return _request(_plain(answer)[0])
+    return Request.from_plain(_plain(answer)[0])
 
 
 def answer_from(
@@ -102,23 +89,7 @@ def answer_from(
         )
     )
     page._body_bytes = body_bytes
-    return _request(request), page
-
-
-def _request(parts: tuple[Any, ...]) -> Request:
-    url, key, host, origin, depth, purpose, method, attempt, reach, *later = parts
-    return Request(
-        url=url,
-        key=url if key is None else key,
-        host=host,
-        origin=origin,
-        depth=depth,
-        purpose=Purpose(purpose),
-        method=method,
-        attempt=attempt,
-        reach=None if reach is None else Reach(reach),
-        group=later[0] if later else "",  # an older fetcher had none
-    )
+    return Request.from_plain(request), page
 
 
 def _tagged(value: object) -> object:
